@@ -1,0 +1,177 @@
+"""From manifests to batches: pictures in memory, label rows, and a sampler that pairs a fake with its source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from semdf.artifacts import read_table
+from semdf.errors import DataError
+from semdf.hierarchy import Hierarchy
+from semdf.shards import read_image
+
+__all__ = ["COLUMNS", "Samples", "load", "pair_batches", "shuffled_batches", "views"]
+
+#: What a manifest must tell of every sample.
+COLUMNS = (
+    "dataset",
+    "manipulation",
+    "video",
+    "frame",
+    "sample",
+    "label",
+    "split",
+    "pristine",
+    "shard",
+    "member",
+    "status",
+)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Pictures of one or more manifests and what is known of them; row i belongs to picture i.
+
+    Attributes:
+        rows: The manifest's rows with status "ok".
+        images: [n, H, W, 3] uint8, sRGB.
+        targets: [n, N] float32, the label rows.
+        observed: [n, N] bool, False where a label row leaves a node open.
+        partner: [n] int64, the index of a fake's pristine source in the same frame; -1 for reals and where unknown.
+    """
+
+    rows: pd.DataFrame
+    images: Tensor
+    targets: Tensor
+    observed: Tensor
+    partner: Tensor
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def fakes(self) -> Tensor:
+        """Indices of the fakes."""
+        return torch.nonzero(self.targets[:, 0] > 0.5).flatten()
+
+    @property
+    def reals(self) -> Tensor:
+        """Indices of the reals."""
+        return torch.nonzero(self.targets[:, 0] < 0.5).flatten()
+
+
+def load(
+    manifests: Sequence[Path], hierarchy: Hierarchy, splits: Sequence[str], *, datasets: Sequence[str] = ()
+) -> Samples:
+    """Read the usable rows of some splits (and data sets, all by default), their pictures and label rows into memory.
+
+    Shards lie beside their manifest. Raises DataError when nothing is left or pictures differ in size.
+    """
+    tables = []
+    for manifest in manifests:
+        table = read_table(manifest, COLUMNS).assign(folder=str(Path(manifest).parent))
+        chosen = (table["status"] == "ok") & table["split"].isin(list(splits))
+        tables.append(table[chosen & table["dataset"].isin(list(datasets) or table["dataset"])])
+    rows = pd.concat(tables, ignore_index=True)
+    if rows.empty:
+        raise DataError(f"manifests must hold usable rows of the splits {list(splits)}, found none")
+    images = _read_images(rows)
+    labels = rows["label"].tolist()
+    by_sample = {(v, f): i for i, (v, f) in enumerate(zip(rows["video"], rows["frame"], strict=True))}
+    partner = [by_sample.get((p, f), -1) if p else -1 for p, f in zip(rows["pristine"], rows["frame"], strict=True)]
+    return Samples(
+        rows=rows.drop(columns="folder"),
+        images=torch.from_numpy(images),
+        targets=torch.from_numpy(np.stack([hierarchy.label(name) for name in labels])),
+        observed=torch.from_numpy(np.stack([hierarchy.observed(name) for name in labels])),
+        partner=torch.tensor(partner),
+    )
+
+
+def _read_images(rows: pd.DataFrame) -> np.ndarray:
+    places = zip(rows["folder"], rows["shard"], rows["member"], strict=True)
+    images = [read_image(Path(folder), shard, member) for folder, shard, member in places]
+    if len(shapes := {image.shape for image in images}) > 1:
+        raise DataError(f"pictures of one training must have one size, found {sorted(shapes)}")
+    return np.stack(images)
+
+
+def pair_batches(samples: Samples, batch: int, pairs: int, seed: Sequence[int]) -> Iterator[Tensor]:
+    """Batches of indices [batch]: the first half fakes, the second half their own pristine sources.
+
+    A detector trained from scratch finds the traces only when both share a batch. Fakes are drawn without
+    repetition, evenly over manipulations, until `pairs` are drawn or the fakes are used up.
+
+    Args:
+        batch: Pictures a step, even.
+        pairs: Pairs an epoch at the most.
+        seed: Of the order; (seed, epoch) gives each epoch its own.
+
+    Raises:
+        DataError: no fake has its source among the samples.
+    """
+    known = samples.fakes[samples.partner[samples.fakes] >= 0]
+    if not len(known):
+        raise DataError("paired batches need fakes whose pristine source is among the samples, found none")
+    order = _draw_evenly(known.numpy(), samples.rows["manipulation"].to_numpy(), pairs, np.random.default_rng(seed))
+    half = min(batch // 2, len(order))
+    for i in range(0, len(order) - half + 1, half):
+        fakes = torch.from_numpy(order[i : i + half])
+        yield torch.cat([fakes, samples.partner[fakes]])
+
+
+def shuffled_batches(samples: Samples, batch: int, pairs: int, seed: Sequence[int]) -> Iterator[Tensor]:
+    """As `pair_batches`, but the reals are drawn apart from the fakes: what the field usually does."""
+    random = np.random.default_rng(seed)
+    order = _draw_evenly(samples.fakes.numpy(), samples.rows["manipulation"].to_numpy(), pairs, random)
+    half = min(batch // 2, len(order))
+    reals = samples.reals.numpy()
+    drawn = np.concatenate([random.permutation(reals) for _ in range(len(order) // len(reals) + 1)])
+    for i in range(0, len(order) - half + 1, half):
+        yield torch.from_numpy(np.concatenate([order[i : i + half], drawn[i : i + half]]))
+
+
+def _draw_evenly(indices: np.ndarray, groups: np.ndarray, count: int, random: np.random.Generator) -> np.ndarray:
+    """Up to `count` of `indices` in random order, as even over `groups` as their sizes allow."""
+    indices = random.permutation(indices)
+    rank = pd.Series(groups[indices]).groupby(groups[indices]).cumcount().to_numpy()
+    chosen = indices[np.argsort(rank, kind="stable")[:count]]
+    return random.permutation(chosen)
+
+
+def views(images: Tensor, size: int, random: np.random.Generator | None = None, *, resample: bool = False) -> Tensor:
+    """What the network sees of each picture: `size` x `size` pixels.
+
+    Without `resample` they are cut out, from the centre or at random with a random flip, because resampling
+    destroys the traces of forging; with it the whole picture is scaled (bicubic, as released) and perhaps flipped.
+
+    Args:
+        images: [n, H, W, 3] uint8.
+        random: None for the deterministic view.
+
+    Returns:
+        [n, 3, size, size] uint8.
+    """
+    n, height, width = images.shape[:3]
+    if resample:
+        scaled = functional.interpolate(
+            images.permute(0, 3, 1, 2).float(), size=(size, size), mode="bicubic", antialias=True, align_corners=False
+        )
+        images = scaled.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+        height = width = size
+    if size > min(height, width):
+        raise DataError(f"the network sees {size} px, so crops must be at least as large, found {height} x {width}")
+    if random is None:
+        top, left = (height - size) // 2, (width - size) // 2
+        return images[:, top : top + size, left : left + size].permute(0, 3, 1, 2)
+    tops, lefts = random.integers(0, height - size + 1, n), random.integers(0, width - size + 1, n)
+    flips = random.random(n) < 0.5
+    cut = [images[i, t : t + size, x : x + size] for i, (t, x) in enumerate(zip(tops, lefts, strict=True))]
+    return torch.stack([c.flip(1) if f else c for c, f in zip(cut, flips, strict=True)]).permute(0, 3, 1, 2)

@@ -1,0 +1,104 @@
+"""Which face gives the region: a donor for every target, never of the same person."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from semdf.errors import ParameterError
+from semdf.landmarks import five, span
+
+__all__ = ["PAIRINGS", "SOURCES", "Donors", "skin_tone", "stream"]
+
+PAIRINGS = ("nearest", "random")
+SOURCES = ("real", "fake")
+#: "nearest" takes this many by landmarks, of those this many by skin tone, and draws one (ours): one best
+#: donor would come back for every frame of a video.
+NEAREST = (40, 8)
+
+
+def stream(seed: int, *names: str) -> list[int]:
+    """A seed for one item, which depends on its names alone and not on the order of work.
+
+    >>> stream(1, "a") == stream(1, "a") != stream(1, "b")
+    True
+    """
+    return [int(seed), *(zlib.crc32(name.encode()) for name in names)]
+
+
+def skin_tone(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """The median CIELAB colour `[3]` of two discs on the cheeks of a crop `[H, W, 3] uint8`."""
+    left, right, _, *mouth = five(landmarks)
+    radius = max(0.12 * span(landmarks), 1.0)
+    rows, columns = np.mgrid[: image.shape[0], : image.shape[1]]
+    discs = np.zeros(image.shape[:2], bool)
+    for eye, corner in zip((left, right), mouth, strict=True):
+        x, y = eye + 0.55 * (corner - eye)
+        discs |= (columns - x) ** 2 + (rows - y) ** 2 <= radius**2
+    if not discs.any():
+        return np.zeros(3)
+    pixels = image[discs][None].astype(np.float32) / 255
+    return np.median(cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB)[0], axis=0)
+
+
+class Donors:
+    """The candidates among the rows of a manifest.
+
+    rows: status "ok" only, index 0 ... n - 1. tones: [n, 3], their `skin_tone`; None pairs by landmarks
+    alone.
+    pairing: "nearest" landmarks after removing position and scale (the idea of Face X-ray: Li et al., CVPR
+        2020), then nearest skin tone; or "random".
+    source: whether donors are "real" or "fake" pictures.
+    """
+
+    def __init__(
+        self, rows: pd.DataFrame, tones: np.ndarray | None, pairing: str = "nearest", source: str = "real"
+    ) -> None:
+        for name, value, known in (("pairing", pairing, PAIRINGS), ("source", source, SOURCES)):
+            if value not in known:
+                raise ParameterError(f"{name} should be one of {', '.join(known)}. Found {value!r}.")
+        self.pairing, self.source, self.tones = pairing, source, tones
+        self._eligible = ((rows["label"] == "real") == (source == "real")).to_numpy()
+        self._persons = rows[["target", "source"]].to_numpy(dtype=str)
+        self._groups = (rows["dataset"] + "\n" + rows["split"]).to_numpy(dtype=str)
+        self._shapes = _shapes(rows["landmarks"])
+
+    def __repr__(self) -> str:
+        return f"Donors({int(self._eligible.sum())} {self.source}, {self.pairing})"
+
+    def allowed(self, row: int) -> np.ndarray:
+        """Numbers of the possible donors: same data set and split, none of the row's persons.
+
+        A fake shows two persons, its target and its source: both count.
+        """
+        persons = [name for name in self._persons[row] if name]
+        strangers = ~np.isin(self._persons, persons).any(1)
+        return np.flatnonzero(self._eligible & strangers & (self._groups == self._groups[row]))
+
+    def draw(self, row: int, random: np.random.Generator) -> int | None:
+        """The number of a donor for a row; None if there is none."""
+        found = self.allowed(row)
+        if self.pairing == "nearest" and len(found):
+            found = self._nearest(found, self._shapes, row, NEAREST[0])
+            found = found if self.tones is None else self._nearest(found, self.tones, row, NEAREST[1])
+        return int(random.choice(found)) if len(found) else None
+
+    @staticmethod
+    def _nearest(found: np.ndarray, table: np.ndarray, row: int, count: int) -> np.ndarray:
+        distance = ((table[found] - table[row]) ** 2).sum(1)
+        return found[np.argsort(distance, kind="stable")[:count]]
+
+
+def _shapes(landmarks: Sequence[Sequence[float]]) -> np.ndarray:
+    """Landmarks without position and scale `[n, 136]`; the five points `[n, 10]` where some row has no
+    more."""
+    points = [np.asarray(row, dtype=float).reshape(-1, 2) for row in landmarks]
+    if any(len(p) != 68 for p in points):
+        points = [five(p) for p in points]
+    table = np.array(points).reshape(len(points), -1, 2)
+    table = table - table.mean(1, keepdims=True)
+    return (table / np.linalg.norm(table, axis=(1, 2), keepdims=True)).reshape(len(points), -1)

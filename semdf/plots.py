@@ -1,0 +1,149 @@
+"""Figures: a tidy frame and axes in, axes out. `save` alone writes, always with the data beside the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from semdf.artifacts import atomic, write_table
+
+__all__ = [
+    "auc_intervals",
+    "lambdas",
+    "losses",
+    "node_bars",
+    "pictures",
+    "roc_curves",
+    "save",
+    "score_densities",
+    "theme",
+    "validation",
+]
+
+
+def theme() -> None:
+    """Set the look of all figures once: colour-blind palette, light grid, SVG that is the same in every run."""
+    sns.set_theme(context="notebook", style="whitegrid", palette="colorblind", font_scale=0.9)
+    mpl.rcParams.update({"svg.hashsalt": "semdf", "svg.fonttype": "path", "figure.dpi": 90, "savefig.bbox": "tight"})
+
+
+def save(figure: Figure, data: pd.DataFrame, path: str | Path) -> None:
+    """Write the figure as SVG to `path` and its data as CSV beside it."""
+    path = Path(path).with_suffix(".svg")
+    with atomic(path) as draft:
+        figure.savefig(draft, format="svg", metadata={"Date": None, "Creator": None})
+    write_table(data, path.with_suffix(".csv"))
+
+
+def losses(history: pd.DataFrame, ax: Axes) -> Axes:
+    """Training loss of each level over the epochs, from columns `loss_<level>`."""
+    columns = [c for c in history if c.startswith("loss_")]
+    tidy = history.melt("epoch", columns, "level", "loss")
+    tidy["level"] = tidy["level"].str.removeprefix("loss_")
+    sns.lineplot(tidy, x="epoch", y="loss", hue="level", style="level", ax=ax)
+    ax.set(xlabel="epoch", ylabel="training loss (epoch mean)")
+    return ax
+
+
+def lambdas(history: pd.DataFrame, ax: Axes) -> Axes:
+    """Weight of each level's loss over the epochs, from columns `lambda_<level>`."""
+    columns = [c for c in history if c.startswith("lambda_")]
+    ax.set(xlabel="epoch", ylabel="weight $\\lambda_k$ (epoch end)")
+    if not columns:
+        ax.text(0.5, 0.5, "one task, no weights", ha="center", va="center", transform=ax.transAxes)
+        return ax
+    tidy = history.melt("epoch", columns, "level", "lambda")
+    tidy["level"] = tidy["level"].str.removeprefix("lambda_")
+    sns.lineplot(tidy, x="epoch", y="lambda", hue="level", style="level", ax=ax)
+    ax.set(xlabel="epoch", ylabel="weight $\\lambda_k$ (epoch end)")
+    return ax
+
+
+def validation(history: pd.DataFrame, ax: Axes) -> Axes:
+    """ROC-AUC on validation frames after each epoch."""
+    sns.lineplot(history, x="epoch", y="val_auc", ax=ax, marker="o")
+    ax.axhline(0.5, color="0.4", linestyle=":", linewidth=1)
+    ax.set(xlabel="epoch", ylabel="validation AUC (frames)", ylim=(0.4, 1.01))
+    return ax
+
+
+def auc_intervals(table: pd.DataFrame, ax: Axes) -> Axes:
+    """AUC with its interval: a row a data set or manipulation (`row`), a colour a run."""
+    runs = list(dict.fromkeys(table["run"]))
+    rows = list(dict.fromkeys(table["row"]))
+    for k, run in enumerate(runs):
+        part = table[table["run"] == run]
+        y = np.array([rows.index(r) for r in part["row"]]) + 0.2 * (k - (len(runs) - 1) / 2)
+        error = [part["auc"] - part["auc_low"], part["auc_high"] - part["auc"]]
+        ax.errorbar(part["auc"], y, xerr=_distances(error), fmt="os^Dv"[k % 5], capsize=2, markersize=5, label=run)
+    ax.axvline(0.5, color="0.4", linestyle=":", linewidth=1)
+    ax.set(
+        yticks=range(len(rows)), yticklabels=rows, xlabel="video-level ROC-AUC (95 % bootstrap interval over videos)"
+    )
+    ax.invert_yaxis()
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=len(runs), frameon=False)
+    return ax
+
+
+def _distances(error: Sequence[pd.Series]) -> np.ndarray:
+    """[2, n] distances below and above; never negative by rounding."""
+    return np.clip(np.array([e.to_numpy() for e in error]), 0, None)
+
+
+def roc_curves(points: pd.DataFrame, ax: Axes) -> Axes:
+    """ROC curves from `roc_points` rows with a column `run`."""
+    sns.lineplot(
+        points,
+        x="false_positive_rate",
+        y="true_positive_rate",
+        hue="run",
+        style="run",
+        estimator=None,
+        sort=False,
+        ax=ax,
+    )
+    ax.plot([0, 1], [0, 1], color="0.6", linestyle=":", linewidth=1)
+    ax.set(xlabel="false positive rate", ylabel="true positive rate", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+    ax.set_aspect("equal")
+    return ax
+
+
+def score_densities(videos: pd.DataFrame, ax: Axes) -> Axes:
+    """How p(fake) is spread over the videos of each manipulation (`row`)."""
+    sns.stripplot(videos, x="p_fake", y="row", hue="kind", ax=ax, alpha=0.6, size=4, jitter=0.25)
+    ax.axvline(0.5, color="0.4", linestyle=":", linewidth=1)
+    ax.set(xlabel="p(fake), mean over the frames of a video", ylabel="", xlim=(-0.02, 1.02))
+    ax.legend(title=None, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, frameon=False)
+    return ax
+
+
+def node_bars(table: pd.DataFrame, ax: Axes) -> Axes:
+    """AUC of every node (`node`, `auc`), a colour a run."""
+    sns.barplot(table, x="auc", y="node", hue="run", ax=ax)
+    ax.axvline(0.5, color="0.4", linestyle=":", linewidth=1)
+    ax.set(xlabel="frame-level ROC-AUC of the node's marginal", ylabel="", xlim=(0, 1))
+    ax.legend(title=None, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3, frameon=False)
+    return ax
+
+
+def pictures(images: Sequence[np.ndarray], titles: Sequence[str], *, columns: int, size: float = 1.3) -> Figure:
+    """A grid of pictures ([H, W, 3] uint8 or [H, W] in 0..1), each with a short title."""
+    rows = -(-len(images) // columns)
+    lines = max(title.count("\n") + 1 for title in titles)
+    shape = (size * columns, (size + 0.16 * lines) * rows)
+    figure, axes = plt.subplots(rows, columns, figsize=shape, squeeze=False, layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for ax, image, title in zip(axes.flat, images, titles, strict=False):
+        ax.imshow(image, cmap="gray", vmin=0, vmax=255 if image.dtype == np.uint8 else 1, interpolation="nearest")
+        ax.set_title(title, fontsize=7, pad=2)
+    return figure

@@ -1,0 +1,155 @@
+"""Bi-level weights: lambda moves so that a step of training lowers the primary task's loss on another batch.
+
+Source: Liu et al., "Auto-Lambda", TMLR 2022; settings of Zou et al., IEEE TCSVT 2025 (released code): lambda
+starts at 1 and moves by Adam at 1e-3, without bounds, the virtual step is plain SGD, and the upper loss is
+the root's alone.
+
+The gradients of the tasks are computed once, and serve the virtual step, the hypergradient and the step
+itself.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from semdf import bilevel
+from semdf.errors import ParameterError
+from semdf.weighting import (
+    Batch,
+    Record,
+    Reduce,
+    adam_state,
+    assign,
+    check_losses,
+    load_adam_state,
+    restore,
+    trainable,
+    weighted,
+)
+
+__all__ = ["Strategy"]
+
+
+class Strategy:
+    """Auto-lambda.
+
+    lr: of lambda. primary: which task the upper loss is.
+    method: "exact", or "finite_difference" for the authors' central difference.
+    every: move lambda in one of so many steps; the others cost what equal weights do (ours).
+    optimiser: an AdamW whose own step is then the virtual one (ours); None for plain SGD, as published.
+    """
+
+    def __init__(
+        self,
+        tasks: int,
+        lr: float = 1e-3,
+        primary: int = 0,
+        method: str = "exact",
+        every: int = 1,
+        optimiser: torch.optim.AdamW | None = None,
+    ) -> None:
+        if not 0 <= primary < tasks:
+            raise ParameterError(f"primary: must be a task in 0 to {tasks - 1}, found {primary}")
+        if method not in ("exact", "finite_difference"):
+            raise ParameterError(f"method: must be 'exact' or 'finite_difference', found {method!r}")
+        if method == "finite_difference" and optimiser is not None:
+            raise ParameterError("optimiser: must be None for the finite difference, which is of the SGD form only")
+        if every < 1:
+            raise ParameterError(f"every: must be at least 1 step, found {every}")
+        self.tasks = tasks
+        self.primary = primary
+        self.method = method
+        self.every = every
+        self.optimiser = optimiser
+        self._lambda = torch.ones(tasks, requires_grad=True)
+        self._adam = torch.optim.Adam([self._lambda], lr=lr)
+        self._count = torch.zeros((), dtype=torch.int64)
+
+    def weights(self) -> Tensor:
+        return self._lambda.detach().clone()
+
+    def backward(
+        self,
+        objective: nn.Module,
+        lower: Batch,
+        upper: Batch | None = None,
+        *,
+        lr: float,
+        weight_decay: float = 0.0,
+        reduce: Reduce | None = None,
+    ) -> Record:
+        if upper is None:
+            raise ParameterError("upper: auto_lambda needs a second batch, found None")
+        self._count += 1
+        if (self._count - 1) % self.every:
+            return weighted(objective, lower, self.weights(), reduce)
+        parameters = trainable(objective)
+        rule = bilevel.adamw(self.optimiser, parameters) if self.optimiser else bilevel.sgd(lr, weight_decay)
+        if self.method == "finite_difference":
+            upper_loss, product = self._approximate(objective, parameters, lower, upper, rule, reduce)
+            self._move(-lr * product)
+            return weighted(objective, lower, self.weights(), reduce)._replace(upper=upper_loss)
+        losses = objective(*lower)
+        check_losses(losses, self.tasks)
+        gradients = bilevel.task_gradients(losses, parameters)
+        losses = losses.detach()
+        if reduce:
+            reduce([losses, *(part for task in gradients for part in task if part is not None)])
+        upper_loss, slope = bilevel.hypergradient(
+            self._primary(objective, upper), parameters, gradients, self.weights(), rule
+        )
+        if reduce:
+            reduce([upper_loss, slope])  # linear in the upper batch's gradient, so the mean is exact
+        self._move(slope)
+        weights = self.weights()
+        assign(parameters, bilevel.combine(gradients, weights))
+        return Record(losses, weights, upper_loss)
+
+    def _approximate(
+        self,
+        objective: nn.Module,
+        parameters: dict[str, nn.Parameter],
+        lower: Batch,
+        upper: Batch,
+        rule: bilevel.Rule,
+        reduce: Reduce | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Upper loss and the authors' estimate of <d, g_k>, [K]; the live model does not notice."""
+        lower_losses = bilevel.functional(objective, *lower)
+        losses = lower_losses(parameters)
+        check_losses(losses, self.tasks)
+        gradient = torch.autograd.grad(
+            (losses * self.weights().to(losses)).sum(), list(parameters.values()), allow_unused=True
+        )
+        if reduce:
+            reduce([part for part in gradient if part is not None])
+        loss, d, _ = bilevel.upper_gradient(self._primary(objective, upper), parameters, gradient, rule)
+        if reduce:
+            reduce([loss, *(part for part in d if part is not None)])
+        product = bilevel.finite_difference(lower_losses, parameters, d)
+        if reduce:
+            reduce([product])
+        return loss, product
+
+    def _primary(self, objective: nn.Module, upper: Batch) -> bilevel.Upper:
+        losses = bilevel.functional(objective, *upper)
+        return lambda parameters: losses(parameters)[self.primary]
+
+    def _move(self, slope: Tensor) -> None:
+        self._lambda.grad = slope.to(self._lambda)
+        self._adam.step()
+
+    def next_epoch(self) -> None:
+        pass
+
+    def state_dict(self) -> dict[str, Tensor]:
+        own = {"lambda": self._lambda.detach().clone(), "count": self._count.clone()}
+        return {**own, **adam_state(self._adam, self._lambda)}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        state = restore(state, self.state_dict())
+        with torch.no_grad():
+            self._lambda.copy_(state["lambda"])
+        self._count = state["count"]
+        load_adam_state(self._adam, self._lambda, state)

@@ -1,0 +1,27 @@
+"""Shared by all tests: where things are, and a clean place for what notebooks write."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from semdf import ROOT
+from semdf.upstream import SMALL
+
+
+def pytest_sessionstart(session):
+    shutil.rmtree(SMALL, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The embedded data; a test that needs them fails when they have not been pulled."""
+    folder = ROOT / "data"
+    assert folder.is_dir(), "data/ is missing: run `dvc pull data.dvc`, or `make test`, which does"
+    return folder
+
+
+@pytest.fixture
+def random() -> np.random.Generator:
+    return np.random.default_rng(0)

@@ -1,0 +1,112 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from semdf import hierarchy
+from semdf.artifacts import write_table
+from semdf.datasets import Samples, load, pair_batches, shuffled_batches, views
+from semdf.errors import DataError
+from semdf.shards import ShardWriter, encode_png
+
+TREE = hierarchy.load("ffpp")
+
+
+def samples(videos: int = 6, frames: int = 2, size: int = 20) -> Samples:
+    """Originals and two manipulations of `videos` identities; every picture has its own grey level."""
+    rows, targets = [], []
+    for label, manipulation in (("real", "original"), ("Deepfakes", "Deepfakes"), ("eyes", "expanded-eyes")):
+        for v in range(videos):
+            for f in range(frames):
+                rows.append(
+                    {"manipulation": manipulation, "video": f"{manipulation}/{v}", "frame": f, "label": label, "v": v}
+                )
+                targets.append(TREE.label(label))
+    partner = [-1 if r["label"] == "real" else r["v"] * frames + r["frame"] for r in rows]
+    images = torch.arange(len(rows), dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, size, size, 3).clone()
+    targets = torch.from_numpy(np.stack(targets))
+    return Samples(
+        pd.DataFrame(rows), images, targets, torch.ones_like(targets, dtype=torch.bool), torch.tensor(partner)
+    )
+
+
+def test_every_fake_shares_its_batch_with_its_own_source():
+    s = samples()
+    for batch in pair_batches(s, 8, 100, (0, 0)):
+        fakes, reals = batch[:4], batch[4:]
+        assert (s.targets[fakes, 0] == 1).all() and (s.targets[reals, 0] == 0).all()
+        assert torch.equal(s.partner[fakes], reals)
+        assert s.rows.loc[fakes.numpy(), "frame"].tolist() == s.rows.loc[reals.numpy(), "frame"].tolist()
+
+
+def test_an_epoch_draws_every_fake_once_and_evenly():
+    s = samples()
+    drawn = torch.cat([b[:4] for b in pair_batches(s, 8, 100, (0, 0))])
+    assert sorted(drawn.tolist()) == s.fakes.tolist()
+    few = torch.cat([b[:2] for b in pair_batches(s, 4, 8, (0, 0))])
+    assert s.rows.loc[few.numpy(), "manipulation"].value_counts().tolist() == [4, 4]
+
+
+def test_the_order_comes_from_the_seed():
+    s = samples()
+    one, same, other = (torch.stack(list(pair_batches(s, 8, 100, (0, e)))) for e in (0, 0, 1))
+    assert torch.equal(one, same) and not torch.equal(one, other)
+
+
+def test_shuffled_batches_are_balanced_but_not_paired():
+    s = samples(videos=20)
+    batches = list(shuffled_batches(s, 8, 100, (0, 0)))
+    assert all((s.targets[b[:4], 0] == 1).all() and (s.targets[b[4:], 0] == 0).all() for b in batches)
+    paired = torch.cat([s.partner[b[:4]] == b[4:] for b in batches])
+    assert paired.float().mean() < 0.3
+
+
+def test_a_fake_without_its_source_is_never_paired():
+    s = samples()
+    s.partner[s.fakes[0]] = -1
+    assert s.fakes[0] not in torch.cat([b[:4] for b in pair_batches(s, 8, 100, (0, 0))])
+    s.partner[:] = -1
+    with pytest.raises(DataError, match="pristine source"):
+        next(pair_batches(s, 8, 100, (0, 0)))
+
+
+def test_views_are_cut_not_resampled(random):
+    image = torch.from_numpy(random.integers(0, 256, (1, 20, 20, 3), dtype=np.uint8))
+    assert torch.equal(views(image, 16)[0], image[0, 2:18, 2:18].permute(2, 0, 1))
+    cut = views(image, 16, random)[0]
+    windows = [image[0, i : i + 16, j : j + 16].permute(2, 0, 1) for i in range(5) for j in range(5)]
+    assert any(torch.equal(cut, w) or torch.equal(cut, w.flip(2)) for w in windows)
+    assert views(image, 10, resample=True).shape == (1, 3, 10, 10)
+    with pytest.raises(DataError, match="24 px.*20 x 20"):
+        views(image, 24)
+
+
+def manifest(tmp_path, **changes) -> pd.DataFrame:
+    with ShardWriter(tmp_path / "d" / "m.tar") as shard:
+        for i in range(4):
+            shard.add(f"{i}.png", encode_png(np.full((20, 20, 3), i, np.uint8)))
+    rows = [
+        {"dataset": "d", "manipulation": "Deepfakes" if i % 2 else "original", "video": f"v{i % 2}", "frame": i // 2,
+         "sample": f"v{i % 2}/{i // 2}", "label": "Deepfakes" if i % 2 else "real", "split": "train",
+         "pristine": "v0" if i % 2 else "", "shard": "d/m.tar", "member": f"{i}.png", "status": "ok"} | changes
+        for i in range(4)
+    ]  # fmt: skip
+    rows.append(rows[0] | {"frame": -1, "member": "", "shard": "", "status": "no face"})
+    return pd.DataFrame(rows)
+
+
+def test_load_reads_pictures_labels_and_partners(tmp_path):
+    path = write_table(manifest(tmp_path), tmp_path / "manifest.parquet")
+    s = load([path], TREE, ["train"])
+    assert len(s) == 4 and s.images[:, 0, 0, 0].tolist() == [0, 1, 2, 3]
+    assert s.partner.tolist() == [-1, 0, -1, 2]
+    assert torch.equal(s.targets[1], torch.from_numpy(TREE.label("Deepfakes")))
+
+
+def test_load_refuses_what_it_cannot_use(tmp_path):
+    path = write_table(manifest(tmp_path), tmp_path / "manifest.parquet")
+    with pytest.raises(DataError, match="'test'.*none"):
+        load([path], TREE, ["test"])
+    path = write_table(manifest(tmp_path).drop(columns="pristine"), tmp_path / "manifest.parquet")
+    with pytest.raises(DataError, match="pristine"):
+        load([path], TREE, ["train"])

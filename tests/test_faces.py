@@ -1,0 +1,193 @@
+"""Faces: finders behind one protocol, and crops that move landmarks and regions with the pixels."""
+
+import pickle
+
+import cv2
+import numpy as np
+import pytest
+from _media import SHARED, draw, landmarks
+
+from semdf.crops import NATIVE_SPAN, rescale
+from semdf.errors import DataError, MissingError, ParameterError
+from semdf.faces import Annotated, Face, RetinaFace, Templates, Whole, crop, find_weights, placement
+from semdf.landmarks import TEMPLATE, five, read_tem, similarity, span
+
+WEIGHTS = SHARED / "weights"
+PHOTOS = SHARED / "faces" / "london"
+needs_photos = pytest.mark.skipif(not PHOTOS.is_dir(), reason="the photographs for development are not here")
+needs_weights = pytest.mark.skipif(not WEIGHTS.is_dir(), reason="RetinaFace's weights are not here")
+
+
+def face_of(points, regions=None):
+    return Face(np.concatenate([points.min(0), points.max(0)]), points, 1.0, regions)
+
+
+def photo(name):
+    return np.ascontiguousarray(cv2.imread(str(PHOTOS / name))[:, :, ::-1])
+
+
+def test_similarity_recovers_a_known_map(random):
+    points = random.normal(size=(5, 2)) * 30
+    turn = 1.7 * np.array([[0.8, -0.6], [0.6, 0.8]])
+    found = similarity(points, points @ turn.T + [3, -4])
+    np.testing.assert_allclose(found, np.column_stack([turn, [3, -4]]), atol=1e-9)
+
+
+def test_similarity_never_reflects(random):
+    points = random.normal(size=(6, 2))
+    assert np.linalg.det(similarity(points, points * [-1, 1])[:, :2]) > 0
+    with pytest.raises(DataError, match="coincide"):
+        similarity(np.ones((5, 2)), points[:5])
+
+
+def test_native_crops_move_whole_pixels():
+    points = landmarks((90, 100), 80)
+    frame = draw(points, 192)
+    regions = (frame[:, :, 0] > 128).astype(np.uint8)
+    cut = crop(frame, face_of(points, regions), 128, 1.3, "native")
+    dx, dy = np.round(cut.landmarks[0] - points[0]).astype(int)
+    np.testing.assert_allclose(cut.landmarks - points, np.tile([dx, dy], (68, 1)), atol=1e-4)
+    np.testing.assert_array_equal(cut.image, frame[-dy : 128 - dy, -dx : 128 - dx])
+    np.testing.assert_array_equal(cut.regions, regions[-dy : 128 - dy, -dx : 128 - dx])
+
+
+def test_native_crops_repeat_the_border():
+    points = landmarks((20, 20), 80)
+    frame = draw(points, 64)
+    cut = crop(frame, face_of(points), 128, 1.3, "native")
+    assert cut.image.shape == (128, 128, 3) and (cut.image[0, 0] == frame[0, 0]).all()
+
+
+@pytest.mark.parametrize("size", [112, 224, 317])
+def test_the_five_points_go_to_the_template(size):
+    points = landmarks((90, 100), 80, 12)
+    where = TEMPLATE * 0.6 + 30  # exactly similar to the template
+    cut = crop(draw(points, 192), face_of(where), size, 1.3, "similarity")
+    np.testing.assert_allclose(cut.landmarks, TEMPLATE * size / 317, atol=1e-2)
+
+
+def test_a_larger_margin_shows_more():
+    points = landmarks((90, 100), 80)
+    scales = [np.linalg.det(placement(face_of(points), 128, m, "similarity")[:, :2]) for m in (1.0, 1.3, 2.0)]
+    assert scales == sorted(scales, reverse=True) and scales[0] / scales[2] == pytest.approx(4)
+
+
+def test_landmarks_follow_the_pixels():
+    """A dot drawn at a landmark is found where the crop says the landmark is."""
+    points = landmarks((90, 100), 80, 10)
+    frame = np.zeros((192, 192, 3), np.uint8)
+    cv2.circle(frame, tuple(points[30].round().astype(int)), 2, (255, 255, 255), -1)
+    cut = crop(frame, face_of(points), 160, 1.3, "similarity")
+    rows, columns = np.nonzero(cut.image[:, :, 0] > 128)
+    np.testing.assert_allclose([columns.mean(), rows.mean()], cut.landmarks[30], atol=1.0)
+
+
+@pytest.mark.parametrize("height", [30, 70, 80, 300])
+def test_faces_of_any_scale_fit_native_crops(height):
+    points = landmarks((1.2 * height, 1.2 * height), height)
+    image, face = rescale(draw(points, int(2.4 * height)), face_of(points), 128)
+    assert 0.8 <= span(face.landmarks) / (NATIVE_SPAN * 128) <= 1.25
+    cut = crop(image, face, 128, 1.3, "native")
+    assert cut.landmarks.min() > 0 and cut.landmarks.max() < 128
+    assert max(image.shape) <= 3 * 128
+
+
+@pytest.mark.parametrize("settings", [(4, 1.3, "native"), (64, 0, "native"), (64, 1.3, "affine")])
+def test_crop_refuses_senseless_settings(settings):
+    with pytest.raises(ParameterError):
+        crop(np.zeros((64, 64, 3), np.uint8), face_of(landmarks()), *settings)
+
+
+def test_annotated_faces(tmp_path):
+    points = np.stack([landmarks((60 + i, 60), 70) for i in range(3)]).astype(np.float32)
+    points[1] = np.nan
+    np.savez(tmp_path / "a.npz", **{"x/y/landmarks": points, "x/y/regions": np.full((3, 8, 8), 3, np.uint8)})
+    finder = pickle.loads(pickle.dumps(Annotated(tmp_path / "a.npz")))
+    frames = [np.zeros((8, 8, 3), np.uint8)] * 3
+    first, second, beyond = finder.find(frames, "x/y", [2, 1, 7])
+    np.testing.assert_array_equal(first.landmarks, points[2])
+    assert (first.regions == 3).all() and second is None and beyond is None
+    assert finder.find(frames, "x/z", [0, 1, 2]) == [None] * 3
+    assert finder.locate(tmp_path / "x" / "y.mp4") == "x/y"
+    with pytest.raises(DataError, match="z.mp4"):
+        finder.locate(tmp_path / "z.mp4")
+
+
+def test_annotations_must_be_there_and_be_an_npz(tmp_path):
+    with pytest.raises(MissingError, match="a.npz"):
+        Annotated(tmp_path / "a.npz")
+    (tmp_path / "b.npz").write_text("no zip")
+    with pytest.raises(DataError, match="b.npz"):
+        Annotated(tmp_path / "b.npz").find([], "x", [])
+
+
+def test_the_whole_frame_as_a_face():
+    frame = draw(landmarks((64, 64), 80), 128)
+    (face,) = Whole().find([frame], "", [0])
+    np.testing.assert_allclose(crop(frame, face, 128, 1.3, "similarity").image, frame, atol=1)
+    (face,) = Whole().find([np.zeros((100, 200, 3), np.uint8)], "", [0])
+    assert face.box.tolist() == [50, 0, 150, 100]
+
+
+def test_missing_weights_name_the_file(tmp_path):
+    with pytest.raises(MissingError, match="detection_mobilenet0.25_Final.pth"):
+        RetinaFace(tmp_path, "retinaface_mobile0.25")
+    with pytest.raises(ParameterError, match="retinaface_resnet50"):
+        RetinaFace(tmp_path, "retinaface")
+    assert find_weights(tmp_path) is None
+    (tmp_path / "detection_Resnet50_Final.pth").write_bytes(b"no weights")
+    assert find_weights(tmp_path) == ("retinaface_resnet50", tmp_path / "detection_Resnet50_Final.pth")
+    with pytest.raises(DataError, match="expected weights"):
+        RetinaFace(tmp_path).find([np.zeros((64, 64, 3), np.uint8)], "", [0])
+
+
+@needs_photos
+def test_tem_files_are_read_as_68_points():
+    points = read_tem(PHOTOS / "001_03.tem")
+    left, right, nose, *mouth = five(points)
+    assert points.shape == (68, 2) and left[0] < nose[0] < right[0]
+    assert max(left[1], right[1]) < nose[1] < min(m[1] for m in mouth) < points[8, 1]
+    assert points[36:42, 1].max() < points[27:36, 1].max()
+
+
+@needs_photos
+def test_a_broken_tem_file_is_named(tmp_path):
+    for content in ("", "5\n1 2\n", "x", "2\n1 2\n3\n"):
+        (tmp_path / "a.tem").write_text(content)
+        with pytest.raises(DataError, match="a.tem"):
+            Templates(tmp_path).find([np.zeros((8, 8, 3), np.uint8)], "a", [0])
+
+
+@needs_photos
+@needs_weights
+def test_retinaface_finds_the_face_where_people_placed_it():
+    """Hand-placed landmarks are the oracle: every point within an eighth of the face's span."""
+    finder = RetinaFace(WEIGHTS, "retinaface_mobile0.25")
+    names = [f"{i:03d}_03" for i in (1, 5, 10, 15)]
+    frames = [photo(f"{name}.jpg") for name in names if (PHOTOS / f"{name}.tem").is_file()]
+    truth = [read_tem(PHOTOS / f"{name}.tem") for name in names if (PHOTOS / f"{name}.tem").is_file()]
+    assert len(frames) >= 2
+    for face, points in zip(finder.find(frames, "", range(len(frames))), truth, strict=True):
+        assert face.score > 0.8 and face.landmarks.shape == (5, 2)
+        assert np.linalg.norm(face.landmarks - five(points), axis=1).max() < span(points) / 8
+
+
+@needs_photos
+@needs_weights
+def test_retinaface_is_the_same_in_batches_and_takes_the_largest_face():
+    finder = RetinaFace(WEIGHTS, "retinaface_mobile0.25", batch=3)
+    large, small = photo("001_03.jpg"), cv2.resize(photo("002_03.jpg"), None, fx=0.4, fy=0.4)
+    both = large.copy()
+    both[: small.shape[0], : small.shape[1]] = small
+    frames = [large, both, np.zeros_like(large), small]
+    faces = finder.find(frames, "", range(4))
+    assert faces[2] is None
+    np.testing.assert_allclose(faces[0].landmarks, finder.find([large], "", [0])[0].landmarks, atol=1e-2)
+    assert np.linalg.norm(faces[1].landmarks - faces[0].landmarks, axis=1).max() < 10
+
+
+@needs_weights
+def test_retinaface_finds_nothing_in_noise_and_specks(random):
+    finder = RetinaFace(WEIGHTS, "retinaface_mobile0.25")
+    frames = [random.integers(0, 255, (64, 96, 3), dtype=np.uint8), np.zeros((1, 1, 3), np.uint8)]
+    assert finder.find(frames, "", [0, 1]) == [None, None]
