@@ -24,7 +24,11 @@ from ruamel.yaml import YAML
 from semdf import ROOT, params
 from semdf.errors import MissingError, ParameterError, SemdfError
 
-__all__ = ["declared", "run"]
+__all__ = ["NotebookError", "declared", "run"]
+
+
+class NotebookError(SemdfError, RuntimeError):
+    """A cell of a notebook raised."""
 
 
 def declared(notebook: Path) -> set[str]:
@@ -44,9 +48,10 @@ def run(source: Path, target: Path, values: dict[str, Any]) -> Path:
 
     Raises:
         ParameterError: a value for a name that the notebook does not declare.
-        papermill.PapermillExecutionError: a cell raised.
+        NotebookError: a cell raised; the message is the cell's.
     """
     import papermill
+    from papermill.exceptions import PapermillExecutionError
     from traitlets.config import Config
 
     known = declared(source)
@@ -60,18 +65,22 @@ def run(source: Path, target: Path, values: dict[str, Any]) -> Path:
     config = Config()
     if os.name == "posix":
         config.KernelManager.transport = "ipc"
-    papermill.execute_notebook(
-        str(source),
-        str(draft),
-        parameters=values,
-        kernel_name="python3",
-        cwd=str(ROOT),
-        progress_bar=False,
-        log_output=True,
-        record_timing=False,
-        coalesce_streams=True,
-        config=config,
-    )
+    try:
+        papermill.execute_notebook(
+            str(source),
+            str(draft),
+            parameters=values,
+            kernel_name="python3",
+            cwd=str(ROOT),
+            progress_bar=False,
+            log_output=True,
+            record_timing=False,
+            coalesce_streams=True,
+            config=config,
+        )
+    except PapermillExecutionError as error:
+        where = draft.relative_to(ROOT).as_posix()
+        raise NotebookError(f"{source.name}: {error.ename}: {error.evalue} (the whole story: {where})") from error
     notebook = _scrub(nbformat.read(draft, 4))
     partial = target.with_name(f".{target.name}")
     nbformat.write(notebook, partial)

@@ -118,7 +118,11 @@ def roc_curves(points: pd.DataFrame, ax: Axes) -> Axes:
 
 def score_densities(videos: pd.DataFrame, ax: Axes) -> Axes:
     """How p(fake) is spread over the videos of each manipulation (`row`)."""
-    sns.stripplot(videos, x="p_fake", y="row", hue="kind", ax=ax, alpha=0.6, size=4, jitter=0.25)
+    rows = list(dict.fromkeys(videos["row"]))
+    spread = np.random.default_rng(0).uniform(-0.25, 0.25, len(videos))  # seaborn's own jitter differs in every run
+    places = videos["row"].map(rows.index) + spread
+    sns.scatterplot(x=videos["p_fake"], y=places, hue=videos["kind"], ax=ax, alpha=0.6, s=20, linewidth=0)
+    ax.set(yticks=range(len(rows)), yticklabels=rows, ylim=(len(rows) - 0.5, -0.5))
     ax.axvline(0.5, color="0.4", linestyle=":", linewidth=1)
     ax.set(xlabel="p(fake), mean over the frames of a video", ylabel="", xlim=(-0.02, 1.02))
     ax.legend(title=None, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, frameon=False)

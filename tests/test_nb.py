@@ -36,7 +36,7 @@ def test_an_unknown_parameter_is_refused_before_anything_runs(tmp_path):
 
 def test_a_failed_run_leaves_no_executed_notebook(tmp_path):
     source = notebook(tmp_path / "n.ipynb", "raise ValueError(x)")
-    with pytest.raises(Exception, match="ValueError"):
+    with pytest.raises(nb.NotebookError, match="n.ipynb: ValueError: 1"):
         nb.run(source, tmp_path / "out.ipynb", {})
     assert not (tmp_path / "out.ipynb").exists()
 
@@ -55,6 +55,7 @@ def test_exactly_one_cell_declares_parameters(tmp_path):
         (["notebooks/05_training.ipynb", "x.ipynb", "--section", "trian"], "found trian"),
         (["notebooks/05_training.ipynb", "x.ipynb", "--set", "epochs"], "NAME=VALUE"),
         (["notebooks/05_training.ipynb", "x.ipynb", "--set", "epohcs=3"], "epohcs"),
+        (["notebooks/02_faces.ipynb", "x.ipynb", "--set", "data_dir=nowhere"], "expected a folder at"),
     ],
 )
 def test_the_command_says_what_is_wrong_in_one_line(arguments, words):

@@ -28,14 +28,19 @@ def test_a_plot_returns_its_axes_with_named_quantities(draw, frame):
     plt.close("all")
 
 
-def test_a_figure_is_saved_with_its_data_and_the_same_bytes_each_time(tmp_path):
+@pytest.mark.parametrize(
+    "draw, frame",
+    [(plots.losses, HISTORY), (plots.auc_intervals, TABLE), (plots.roc_curves, ROC), (plots.score_densities, VIDEOS)],
+)
+def test_a_figure_is_saved_with_its_data_and_the_same_bytes_each_time(tmp_path, draw, frame):
     plots.theme()
     for name in "ab":
         figure, ax = plt.subplots()
-        plots.save(figure, HISTORY, plots.losses(HISTORY, ax) and tmp_path / f"{name}.svg")
+        draw(frame, ax)
+        plots.save(figure, frame, tmp_path / f"{name}.svg")
         plt.close(figure)
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
-    assert pd.read_csv(tmp_path / "a.csv").equals(HISTORY)
+    assert pd.read_csv(tmp_path / "a.csv").equals(frame)
 
 
 def test_a_grid_shows_every_picture():

@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 from textwrap import dedent
 
+import pandas as pd
 import pytest
 import torch
 
 from semdf import ROOT
+from semdf.artifacts import read_json
 from semdf.upstream import SMALL, ensure
 
 README = (ROOT / "README.md").read_text()
@@ -61,3 +63,34 @@ def test_every_parameter_it_recommends_exists():
 
     for section, name in re.findall(r"`(\w+)\.(\w+): [^`]+`", README):
         assert name in params.SECTIONS[section].model_fields, f"{section}.{name}"
+
+
+def test_the_results_it_quotes_are_those_of_the_figures():
+    names = {
+        "binary baseline": "binary-0",
+        "joint embedding, equal weights": "equal-0",
+        "joint embedding, bi-level weights": "auto_lambda-0",
+    }
+    table = pd.read_csv(ROOT / "figures" / "auc.csv").set_index(["run", "row"])
+    for name, run in names.items():
+        line = next(row for row in README.splitlines() if row.startswith(f"| {name} |"))
+        cells = [c.strip() for c in line.strip("|").split("|")][1:]
+        quoted = [re.findall(r"\d\.\d+", cell) for cell in cells]
+        metrics = read_json(ROOT / "runs" / run / "metrics.json")
+        assert quoted[0] == [f"{metrics['val_auc_videos']:.3f}"]
+        for cell, dataset in zip(quoted[1:], ("FaceForensics++", "Celeb-DF-v2"), strict=True):
+            row = table.loc[(run, dataset)]
+            assert cell == [f"{row[c]:.3f}" for c in ("auc", "auc_low", "auc_high")], (run, dataset)
+
+
+def test_the_node_results_it_quotes_are_those_of_the_run():
+    nodes = read_json(ROOT / "runs" / "auto_lambda-0" / "metrics.json")["val_node_auc"]
+    for word, node in {
+        "identity": "identity",
+        "the mouth": "mouth",
+        "the eyes": "eye",
+        "expression": "expression",
+        "the nose": "nose",
+    }.items():
+        found = re.search(rf"(\d\.\d\d)\s+for\s+{word}", README)
+        assert found and found.group(1) == f"{nodes[node]:.2f}", word
