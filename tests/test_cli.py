@@ -84,7 +84,7 @@ def test_bad_files_get_their_line_and_the_others_their_score(run, picture, tmp_p
     rows = [json.loads(line) for line in result.output.splitlines()]
     assert result.exit_code == 1 and len(rows) == 7
     assert [row["status"] for row in rows[-1:]] == ["ok"]
-    for path, row in zip(bad, rows, strict=False):
+    for path, row in zip(bad, rows[:-1], strict=True):
         assert row["path"] == str(path) and row["p"] is None and path.name in row["status"]
     lines = run("score", "--finder", "whole", *bad, picture("a.png", 230)).output.splitlines()
     assert len(lines) == 7 and all("no answer" in line for line in lines[:-1])
@@ -94,6 +94,15 @@ def test_missing_weights_name_both_ways_out(run, picture, tmp_path):
     result = run("score", picture("a.png", 9), "--weights", tmp_path)
     assert result.exit_code == 1
     assert "detection_Resnet50_Final.pth" in result.output and "--finder whole" in result.output
+
+
+def test_a_file_whose_faces_cannot_be_found_does_not_stop_the_others(run, picture, tmp_path, data, monkeypatch):
+    monkeypatch.setenv("SEMDF_WEIGHTS", str(tmp_path / "empty"))
+    video = data / "Celeb-DF-v2" / "Celeb-real" / "id0_0000.mp4"  # its landmarks lie beside the data
+    result = run("score", "--json", picture("a.png", 9), video, tmp_path / "gone.png")
+    rows = [json.loads(line) for line in result.output.splitlines()]
+    assert result.exit_code == 1 and [row["status"] == "ok" for row in rows] == [False, True, False]
+    assert "RetinaFace" in rows[0]["status"] and "gone.png" in rows[2]["status"]
 
 
 def test_a_missing_model_is_an_error_of_one_line(picture, tmp_path):
