@@ -4,9 +4,10 @@ VENV ?= .venv
 BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
-RESULTS := data.dvc dvc.lock runs figures docs/rendered
+RESULTS := data.dvc dvc.lock runs figures pretrained ablations docs/rendered
+STORED := data.dvc parser pretrain ablate
 
-.PHONY: help setup reproduce test verify data lint clean
+.PHONY: help setup reproduce test fuzz verify lab editions site serve data benchmark lint hooks clean
 
 help:                   ## print this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/'
@@ -27,24 +28,51 @@ reproduce: setup        ## bring every result up to date from the embedded data
 	@python -c "import pandas as pd; print(pd.read_csv('figures/auc.csv').round(3).to_string(index=False))"
 
 test: setup             ## run all tests
-	dvc pull -q data.dvc
+	dvc pull -q $(STORED)
 	python -m pytest
+
+fuzz: setup             ## some ten thousand mutated inputs instead of a few hundred (an hour)
+	HYPOTHESIS_PROFILE=nightly python -m pytest tests/test_fuzz.py
 
 verify: setup           ## recompute everything and compare with the committed results, bit for bit
 	rm -rf scratch logs
-	dvc pull -q data.dvc
+	dvc pull -q $(STORED)
 	dvc repro --force
 	git diff --exit-code -- $(RESULTS)
 	@test -z "$$(git status --porcelain -- $(RESULTS))" && echo "verified: equal to what is committed"
+
+lab: setup              ## open the notebooks in JupyterLab
+	jupyter lab notebooks/00_tour.ipynb
+
+editions: setup         ## write the notebooks without and with the solutions of their exercises
+	python -m semdf.editions --out scratch/editions
+
+site: setup             ## build the site from the executed notebooks (needs the extra `site`; three minutes)
+	python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[site]'
+	python docs/site/build.py --run
+
+serve:                  ## show the site at http://localhost:8000
+	@test -f scratch/site/html/index.html || { echo "no site yet: make site"; exit 1; }
+	$(PYTHON) -m http.server 8000 --bind localhost --directory scratch/site/html
 
 data: setup             ## render the embedded data anew (needs the extra `people`; minutes)
 	python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[people]'
 	python -m semdf.people.benchmarks --out data --seed 0
 	dvc status data.dvc
 
+benchmark: setup        ## measure steps, inference and expansion, beside the released way (alone on the machine, 25 minutes)
+	python -m benchmarks.step --batch 8
+	python -m benchmarks.step --batch 32 --warmup 1 --repeats 2
+	python -m benchmarks.inference
+	python -m benchmarks.expansion
+	python -m benchmarks.figure
+
 lint: setup             ## check the style
 	ruff check .
 	ruff format --check .
+
+hooks: setup            ## check every commit: ruff, and notebook sources without outputs
+	pre-commit install
 
 clean:                  ## remove what interrupted or hand-run work left
 	rm -rf scratch logs .pytest_cache

@@ -2,44 +2,96 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+import socket
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
-from semdf.errors import DataError, MissingError
+from semdf.errors import DataError, MissingError, SemdfError, WriteError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = [
     "atomic",
+    "checked",
     "digest",
+    "read_cells",
     "read_json",
     "read_table",
+    "read_tensors",
     "read_weights",
     "write_json",
     "write_table",
     "write_weights",
+    "writing",
 ]
+
+#: What the cells of columns are, wherever a product has a column of that name.
+TEXT = frozenset(
+    ("dataset", "manipulation", "video", "sample", "path", "label", "split", "target", "source", "pristine",
+     "compression", "shard", "member", "regions_member", "mask_member", "donor", "provenance", "status")
+)  # fmt: skip
+WHOLE = frozenset(("frame",))
+POINTS = frozenset(("box", "landmarks"))
+#: No point lies further from a picture's corner, pixels: larger numbers overflow in what is computed of them (ours).
+FAR = 1e6
 
 
 @contextmanager
-def atomic(path: str | Path):
-    """Give a temporary path beside `path` and move it there when the block ends without an error."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+def writing(path: str | Path) -> Iterator[None]:
+    """A block that writes `path`. Raises WriteError, which names it, for what the system says against it."""
     try:
-        yield draft
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
+        yield
+    except SemdfError:
+        raise
+    except (OSError, RuntimeError) as error:
+        torchs = ("inline_container", "iostream")  # of the system's errors torch hands on no more
+        if isinstance(error, RuntimeError) and not any(word in str(error) for word in torchs):
+            raise
+        said = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+        raise WriteError(f"{_shown(Path(path))} cannot be written: {said}") from error
+
+
+@contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path beside `path` and move it there when the block ends without an error.
+
+    What a killed process of this machine left of the same file is removed.
+
+    Raises WriteError where the disk is full or writing is not allowed.
+    """
+    path = Path(path)
+    drafts = f".{path.name}.{socket.gethostname()}."
+    draft = path.with_name(f"{drafts}{os.getpid()}")
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for left in path.parent.glob(f"{glob.escape(drafts)}*"):
+            if left.suffix[1:].isdecimal() and not _alive(int(left.suffix[1:])):
+                left.unlink(missing_ok=True)
+        try:
+            yield draft
+            os.replace(draft, path)
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):  # another user's, or no number of a process
+        pass
+    return True
 
 
 def write_table(frame: pd.DataFrame, path: str | Path) -> Path:
@@ -56,22 +108,84 @@ def write_table(frame: pd.DataFrame, path: str | Path) -> Path:
 
 
 def read_table(path: str | Path, columns: Iterable[str] = ()) -> pd.DataFrame:
-    """Read a table and check that `columns` are there.
+    """Read a table and check that `columns` are there and hold what their names promise, see `checked`.
 
     Raises:
         MissingError: there is no such file.
-        DataError: it cannot be read or lacks a column.
+        DataError: it cannot be read, lacks a column, or a cell is of the wrong kind.
     """
     path = Path(path)
     if not path.is_file():
         raise MissingError(f"table expected at {_shown(path)}, found none: run `make reproduce`")
     try:
         frame = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
-    except (ValueError, OSError) as error:
-        raise DataError(f"table {_shown(path)} must be readable: {error}") from None
+    except Exception as error:  # pandas and pyarrow raise many kinds for a file that is none of theirs
+        raise DataError(f"table {_shown(path)} must be readable: {_brief(error)}") from error
+    # what the types of a CSV file are is guessed anew each time it is read
+    return checked(frame, f"table {_shown(path)}", columns, kinds=path.suffix != ".csv")
+
+
+def read_cells(path: str | Path) -> pd.DataFrame:
+    """Read a CSV file, its cells as text, "" where there is nothing. Raises MissingError or DataError."""
+    path = Path(path)
+    if not path.is_file():
+        raise MissingError(f"table expected at {_shown(path)}, found none")
+    try:
+        frame = pd.read_csv(path, keep_default_na=False, dtype=str)
+    except Exception as error:  # as above
+        raise DataError(f"table {_shown(path)} must be readable: {_brief(error)}") from error
+    if not isinstance(frame.index, pd.RangeIndex):  # pandas takes the surplus for names of rows
+        raise DataError(f"table {_shown(path)} must have {len(frame.columns)} cells in each line, found more")
+    return checked(frame.fillna(""), f"table {_shown(path)}", ())
+
+
+def checked(frame: pd.DataFrame, name: str, columns: Iterable[str], *, kinds: bool = True) -> pd.DataFrame:
+    """`frame` if it has `columns`, each once, and their cells are what TEXT, WHOLE and POINTS say: text, whole numbers,
+    pairs of finite numbers in turn; probabilities (p_...) and scores are numbers.
+
+    Raises DataError, which names the first cell that is not.
+    """
+    columns = list(columns)
     if missing := [c for c in columns if c not in frame]:
-        raise DataError(f"table {_shown(path)} must have the columns {missing}, found {list(frame)}")
+        raise DataError(f"{name} must have the columns {missing}, found {list(frame)}")
+    if twice := sorted(set(map(str, frame.columns[frame.columns.duplicated()]))):
+        raise DataError(f"{name} must have each column once, found {twice} again")
+    for column in columns if kinds and len(frame) else ():
+        if column in TEXT:
+            rule, good = "text in UTF-8", _utf8
+            whole = not frame[column].isna().any() and pd.api.types.infer_dtype(frame[column], skipna=False) == "string"
+            whole = whole and (frame[column].dtype != object or _utf8("".join(frame[column])))
+        elif column in WHOLE:
+            rule, good = "a whole number", lambda cell: isinstance(cell, int | np.integer) and cell is not True
+            whole = pd.api.types.is_integer_dtype(frame[column]) and not frame[column].isna().any()
+        elif column in POINTS:
+            rule, good = "a list of finite numbers, x and y in turn", _points
+            whole = frame[column].map(_points).all()
+        elif column == "score" or column.startswith("p_"):
+            rule, good = "a number", lambda cell: isinstance(cell, float | int | np.number)
+            whole = pd.api.types.is_numeric_dtype(frame[column])
+        else:
+            continue
+        if not whole:
+            row = next((i for i, cell in enumerate(frame[column]) if not good(cell)), 0)
+            found = repr(frame[column].iloc[row])[:80]
+            raise DataError(f"{name}, row {row}: {column!r} must be {rule}, found {found}")
     return frame
+
+
+def _utf8(cell: Any) -> bool:
+    try:
+        return isinstance(cell, str) and cell.encode() is not None
+    except UnicodeEncodeError:  # half a character, or bytes of a file name in another encoding
+        return False
+
+
+def _points(cell: Any) -> bool:
+    try:
+        numbers = np.asarray(cell, dtype=float)
+    except (TypeError, ValueError):
+        return False
+    return numbers.ndim == 1 and len(numbers) % 2 == 0 and bool((np.abs(numbers) < FAR).all())
 
 
 def write_json(value: Any, path: str | Path) -> Path:
@@ -88,22 +202,25 @@ def read_json(path: str | Path) -> Any:
         raise MissingError(f"file expected at {_shown(path)}, found none: run `make reproduce`")
     try:
         return json.loads(path.read_text())
-    except ValueError as error:
-        raise DataError(f"file {_shown(path)} must hold JSON: {error}") from None
+    except (ValueError, OSError, RecursionError) as error:
+        raise DataError(f"file {_shown(path)} must hold JSON: {_brief(error)}") from None
 
 
 def write_weights(state: dict[str, Tensor], path: str | Path) -> Path:
     """Write a state dict as safetensors."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     with atomic(path) as draft:
-        save_file({k: v.detach().cpu().contiguous().clone() for k, v in state.items()}, draft)
+        try:
+            save_file({k: v.detach().cpu().contiguous().clone() for k, v in state.items()}, draft)
+        except SafetensorError as error:  # of the system's errors only the text is left
+            raise OSError(str(error)) from error
     return Path(path)
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
     """Read a state dict from safetensors. Raises MissingError or DataError."""
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     path = Path(path)
@@ -111,8 +228,24 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         raise MissingError(f"weights expected at {_shown(path)}, found none: run `make reproduce`")
     try:
         return load_file(path)
-    except SafetensorError as error:
-        raise DataError(f"weights {_shown(path)} must be a safetensors file: {error}") from None
+    except Exception as error:  # besides its own kind, those of torch and of the system
+        raise DataError(f"weights {_shown(path)} must be a safetensors file: {_brief(error)}") from error
+
+
+def read_tensors(path: str | Path) -> dict[str, Any]:
+    """Read a dict that `torch.save` wrote: tensors and plain values, never code. Raises MissingError or DataError."""
+    import torch
+
+    path = Path(path)
+    if not path.is_file():
+        raise MissingError(f"weights expected at {_shown(path)}, found none")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for a file that is none of its own
+        raise DataError(f"weights {_shown(path)} must be tensors that torch.save wrote: {_brief(error)}") from error
+    if not isinstance(state, dict):
+        raise DataError(f"weights {_shown(path)} must be a dict, found {type(state).__name__}")
+    return state
 
 
 def digest(*parts: Any) -> str:
@@ -127,3 +260,9 @@ def digest(*parts: Any) -> str:
 def _shown(path: Path) -> str:
     """The path as a message or a product may show it: the last three parts."""
     return repr("/".join(path.parts[-3:]))
+
+
+def _brief(error: Exception) -> str:
+    """The first line of what a library says, with the kind of the error where that is all it says."""
+    text = str(error).strip().partition("\n")[0][:300]
+    return text if len(text) > 20 else f"{type(error).__name__} {text}".strip()

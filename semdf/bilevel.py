@@ -13,7 +13,7 @@ running ones move once, as in any step). The upper pass at theta' also normalise
 copies of the buffers, so that the running statistics see the lower batches only.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -59,17 +59,20 @@ def task_gradients(losses: Tensor, parameters: Parameters) -> list[Gradients]:
 
 def combine(gradients: Sequence[Gradients], weights: Tensor) -> list[Tensor | None]:
     """sum_k lambda_k g_k for each parameter; None where no task uses it. weights: [K]."""
+    return list(_combined(gradients, weights))
+
+
+def _combined(gradients: Sequence[Gradients], weights: Tensor) -> Iterator[Tensor | None]:
+    """`combine`, one parameter at a time: what is not kept needs no room."""
     if weights.shape != (len(gradients),):
         raise ParameterError(f"weights: must have shape [{len(gradients)}], found {list(weights.shape)}")
     factors = weights.tolist()
-    total: list[Tensor | None] = []
     for parts in zip(*gradients, strict=True):
-        used = [(f, part) for f, part in zip(factors, parts, strict=True) if part is not None]
         mixed = None
-        for factor, part in used:
-            mixed = part * factor if mixed is None else mixed.add_(part, alpha=factor)
-        total.append(mixed)
-    return total
+        for factor, part in zip(factors, parts, strict=True):
+            if part is not None:
+                mixed = part * factor if mixed is None else mixed.add_(part, alpha=factor)
+        yield mixed
 
 
 def sgd(lr: float, weight_decay: float = 0.0) -> Rule:
@@ -107,7 +110,7 @@ def adamw(optimiser: torch.optim.AdamW, names: Mapping[str, nn.Parameter]) -> Ru
 
 
 def virtual_step(
-    parameters: Parameters, gradient: Gradients, rule: Rule
+    parameters: Parameters, gradient: Iterable[Tensor | None], rule: Rule
 ) -> tuple[dict[str, Tensor], list[Tensor | float]]:
     """theta', new leaves, and d theta' / d gradient, by element. What has no gradient stays as it is."""
     moved, slopes = {}, []
@@ -118,13 +121,11 @@ def virtual_step(
     return moved, slopes
 
 
-def upper_gradient(
-    upper: Upper, parameters: Parameters, gradient: Gradients, rule: Rule
-) -> tuple[Tensor, Gradients, list[Tensor | float]]:
-    """Upper loss after the virtual step, scalar; its gradient there; d theta' / d gradient, by element."""
-    moved, slopes = virtual_step(parameters, gradient, rule)
+def upper_gradient(upper: Upper, parameters: Parameters, gradient: Gradients, rule: Rule) -> tuple[Tensor, Gradients]:
+    """Upper loss after the virtual step, scalar, and its gradient there."""
+    moved, _ = virtual_step(parameters, gradient, rule)
     loss = upper(moved)
-    return loss.detach(), torch.autograd.grad(loss, list(moved.values()), allow_unused=True), slopes
+    return loss.detach(), torch.autograd.grad(loss, list(moved.values()), allow_unused=True)
 
 
 def hypergradient(
@@ -142,10 +143,30 @@ def hypergradient(
     rule: of the virtual step, `sgd(lr, weight_decay)` as published, or `adamw(...)`.
 
     Returns the upper loss at theta', scalar, and its gradient, [K].
+
+    The gradient at theta' is never held as a whole: the backward pass hands over the part of one parameter,
+    its products with that parameter's g_k are taken, and it is dropped.
     """
-    loss, d, slopes = upper_gradient(upper, parameters, combine(gradients, weights.detach()), rule)
-    d = [None if part is None else part * slope for part, slope in zip(d, slopes, strict=True)]
-    return loss, torch.stack([inner(d, task) for task in gradients]).to(weights)
+    moved, slopes = virtual_step(parameters, _combined(gradients, weights.detach()), rule)
+    loss = upper(moved)
+    products = torch.zeros(len(gradients), dtype=torch.float64)
+
+    def take(i: int) -> Callable[[Tensor], None]:
+        def hook(leaf: Tensor) -> None:
+            d, leaf.grad = leaf.grad, None
+            if isinstance(slopes[i], Tensor):
+                d = d * slopes[i]
+            scale = 1.0 if isinstance(slopes[i], Tensor) else slopes[i]
+            for k, task in enumerate(gradients):
+                if task[i] is not None:
+                    products[k] += scale * _dot(d, task[i]).to(products)
+
+        return hook
+
+    for i, leaf in enumerate(moved.values()):
+        leaf.register_post_accumulate_grad_hook(take(i))
+    loss.backward(inputs=list(moved.values()))
+    return loss.detach(), products.to(weights)
 
 
 def finite_difference(
@@ -183,6 +204,11 @@ def functional(module: nn.Module, *inputs: object) -> Callable[[Parameters], Ten
 
 
 def inner(a: Gradients, b: Gradients) -> Tensor:
-    """Inner product over all parameters, summed in float64."""
-    parts = [(x * y).sum(dtype=torch.float64) for x, y in zip(a, b, strict=True) if x is not None and y is not None]
+    """Inner product over all parameters; parameters are summed in float64."""
+    parts = [_dot(x, y).double() for x, y in zip(a, b, strict=True) if x is not None and y is not None]
     return torch.stack(parts).sum() if parts else torch.zeros((), dtype=torch.float64)
+
+
+def _dot(x: Tensor, y: Tensor) -> Tensor:
+    """Inner product of two tensors, scalar: one pass over both, no copy."""
+    return torch.dot(x.reshape(-1), y.reshape(-1))

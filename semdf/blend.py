@@ -1,4 +1,4 @@
-"""A patch into an image: resolution, colour, seam. All images are `[H, W, 3] float32` in 0 ... 255, RGB."""
+"""A patch into an image. Images are `[H, W, 3] float32` in 0 ... 255, masks `[H, W] float32` in [0, 1]."""
 
 from __future__ import annotations
 
@@ -7,55 +7,19 @@ import numpy as np
 
 from semdf.errors import ParameterError
 
-__all__ = ["BLENDS", "COLOURS", "alpha", "match_colour", "membrane", "poisson", "soften"]
+__all__ = ["BLENDS", "alpha", "blend", "laplacian", "membrane", "poisson"]
 
-COLOURS = ("lab", "none")
-BLENDS = ("alpha", "poisson")
+BLENDS = ("alpha", "poisson", "laplacian")
 
-
-def soften(patch: np.ndarray, factor: float) -> np.ndarray:
-    """The patch at `factor` of its resolution and back, as a generator of lower resolution leaves it; 1:
-    unchanged."""
-    if not 0 < factor <= 1:
-        raise ParameterError(f"a resolution factor lies in (0, 1]. Found {factor}.")
-    if factor == 1:
-        return patch
-    height, width = patch.shape[:2]
-    small = cv2.resize(
-        patch, (max(round(width * factor), 1), max(round(height * factor), 1)), interpolation=cv2.INTER_AREA
-    )
-    return np.clip(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC), 0, 255)
+#: So many levels beyond the middle three fifths of the border's differences may a difference lie (ours).
+SLACK = 10.0
 
 
-def match_colour(patch: np.ndarray, image: np.ndarray, ring: np.ndarray, sigma: float) -> np.ndarray:
-    """The patch in the colours of the image, CIELAB: local means, and the contrast of the lightness, made
-    equal.
-
-    The idea of Reinhard et al. (2001); here (ours) the statistics are those of the skin around the region,
-    and the means are taken locally, so that a side that lies in the shade stays in the shade.
-
-    ring: [H, W] float, weights of the pixels that are compared. sigma: the radius of the local means, pixels.
-    """
-    total = float(ring.sum())
-    if total < 8:
-        return patch
-    here, there = _to_lab(patch), _to_lab(image)
-    weights = (ring / total)[..., None]
-    means = [(lab * weights).sum((0, 1)) for lab in (here, there)]
-    spread = [
-        np.sqrt((((lab - mean) ** 2) * weights).sum((0, 1)))[0] + 2
-        for lab, mean in zip((here, there), means, strict=True)
-    ]
-    contrast = np.array([np.clip(spread[1] / spread[0], 0.85, 1.15), 1, 1], np.float32)
-    near = cv2.GaussianBlur(ring.astype(np.float32), (0, 0), sigma)[..., None]
-    faith = near / (near + 0.02)  # far from the ring: the difference of the whole
-    scaled = (here - means[0]) * contrast + means[0]
-    local = cv2.GaussianBlur((there - scaled) * ring[..., None].astype(np.float32), (0, 0), sigma) / (near + 1e-6)
-    shift = faith * local + (1 - faith) * (means[1] - means[0])
-    vivid = np.hypot(here[..., 1], here[..., 2]) / max(np.hypot(*means[0][1:]), 1e-3)
-    shift[..., 1:] *= np.clip(2 * vivid, 0, 1)[..., None]  # the whites of eyes, teeth and pupils stay grey
-    fitted = scaled + shift
-    return patch + _to_rgb(fitted) - _to_rgb(here)  # a difference: OpenCV's way to Lab and back is off by half a level
+def blend(image: np.ndarray, patch: np.ndarray, mask: np.ndarray, kind: str) -> np.ndarray:
+    """The patch in the image, by one of `BLENDS`; where the mask is 0 the image stays."""
+    if kind not in BLENDS:
+        raise ParameterError(f"blend should be one of {', '.join(BLENDS)}. Found {kind!r}.")
+    return {"alpha": alpha, "poisson": poisson, "laplacian": laplacian}[kind](image, patch, mask)
 
 
 def alpha(image: np.ndarray, patch: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -66,14 +30,38 @@ def alpha(image: np.ndarray, patch: np.ndarray, mask: np.ndarray) -> np.ndarray:
 def poisson(image: np.ndarray, patch: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """The gradients of the patch with the values of the image at the border of the mask's support.
 
-    Perez, Gangnet and Blake (SIGGRAPH 2003), in the form patch + membrane: the correction is harmonic. The
-    outer part of the soft mask still fades, so that the texture changes over a few pixels and not at once
-    (ours).
+    Perez, Gangnet and Blake (SIGGRAPH 2003), in the form patch + membrane: the correction is harmonic. The outer part
+    of the soft mask still fades, so that the texture changes over a few pixels and not at once, and where the border
+    is far from what it mostly is, as where it leaves the face, it does not count in full (ours).
     """
     inside = mask > 0
     inside[[0, -1]] = inside[:, [0, -1]] = False  # the border needs an outside
+    if not inside.any():
+        return image
+    border = (cv2.dilate(inside.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~inside
+    difference = image - patch
+    low, high = np.percentile(difference[border], [20, 80], axis=0)
+    difference = np.clip(difference, low - SLACK, high + SLACK)
     fade = np.clip(mask * 2, 0, 1) * inside
-    return image + (patch + membrane(image - patch, inside) - image) * fade[..., None]
+    return image + (patch + membrane(difference, inside, sweeps=10) - image) * fade[..., None]
+
+
+def laplacian(image: np.ndarray, patch: np.ndarray, mask: np.ndarray, levels: int = 4) -> np.ndarray:
+    """Each octave is blended over a border of its own width: Burt and Adelson (ACM TOG 2(4), 1983).
+
+    What coarse octaves spread beyond the mask is faded out, so that its outside stays (ours).
+    """
+    depth = min(levels, max(int(np.log2(min(mask.shape) / 4)), 0))
+    change, weight, result = patch - image, mask[..., None].astype(np.float32), []
+    for _ in range(depth):
+        size = change.shape[1::-1]
+        low = cv2.pyrDown(change)
+        result.append((change - cv2.pyrUp(low, dstsize=size)) * weight)
+        change, weight = low, cv2.pyrDown(weight)[..., None]
+    mixed = change * weight
+    for band in reversed(result):
+        mixed = cv2.pyrUp(mixed, dstsize=band.shape[1::-1]) + band
+    return image + mixed * np.clip(mask * 4, 0, 1)[..., None]
 
 
 def membrane(values: np.ndarray, inside: np.ndarray, sweeps: int = 24) -> np.ndarray:
@@ -109,11 +97,3 @@ def _coarser(values: np.ndarray, inside: np.ndarray, sweeps: int) -> np.ndarray:
     free[[0, -1]] = free[:, [0, -1]] = False
     large = cv2.resize(membrane(small, free, sweeps), (width, height), interpolation=cv2.INTER_LINEAR)
     return large.reshape(height, width, -1)
-
-
-def _to_lab(rgb: np.ndarray) -> np.ndarray:
-    return cv2.cvtColor(np.ascontiguousarray(rgb, np.float32) / 255, cv2.COLOR_RGB2LAB)
-
-
-def _to_rgb(lab: np.ndarray) -> np.ndarray:
-    return np.clip(cv2.cvtColor(np.ascontiguousarray(lab, np.float32), cv2.COLOR_LAB2RGB), 0, 1) * 255

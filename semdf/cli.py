@@ -47,6 +47,16 @@ def _finder_options(command):
     return command
 
 
+def _shard(ctx: click.Context, option: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    """`I/N` as two numbers."""
+    if value is None:
+        return None
+    i, _, n = value.partition("/")
+    if not (i.isdecimal() and n.isdecimal() and int(i) < int(n)):
+        raise click.BadParameter(f"expected I/N with 0 <= I < N, found {value!r}")
+    return int(i), int(n)
+
+
 @click.group(cls=_Commands)
 @click.version_option(__version__)
 def main() -> None:
@@ -58,10 +68,12 @@ def main() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line: path, status, p.")
 @click.option("--model", type=click.Path(path_type=Path), help="A run's folder.  [default: runs/auto_lambda-0]")
 @click.option("--frames", type=click.IntRange(1), default=32, show_default=True, help="Frames a video.")
+@click.option("--explain", type=click.Path(path_type=Path), help="Folder for a picture (SVG) and table of each answer.")
 @_finder_options
 def score(
     files: tuple[Path, ...],
     as_json: bool,
+    explain: Path | None,
     model: Path | None,
     frames: int,
     finder: str,
@@ -84,19 +96,33 @@ def score(
             click.echo(json.dumps({"path": verdict.path, "status": verdict.status, "p": verdict.p or None}))
         else:
             click.echo(sentence(verdict, detector.hierarchy))
+        if explain and verdict.status == "ok":
+            from semdf.evidence import save
+
+            click.echo(f"{save(verdict, detector, explain)}", err=as_json)
     sys.exit(1 if failed else 0)
 
 
 @main.command()
 @click.argument("root", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--layout", required=True, help="faceforensics++, celeb-df-v2 or pictures.")
+@click.option("--layout", required=True, help="For example faceforensics++; a wrong name lists them all.")
 @click.option("--compression", default="", help="Compression to read, where the layout has several.")
 @click.option("--frames", type=click.IntRange(1), default=32, show_default=True, help="Frames a video.")
 @click.option("--size", type=click.IntRange(8), default=317, show_default=True, help="Side of the crops, pixels.")
 @click.option("--alignment", type=click.Choice(("native", "similarity")), default="similarity", show_default=True)
 @click.option("--margin", type=float, default=1.3, show_default=True, help="Side of the crop in parts of the face.")
+@click.option("--format", type=click.Choice(("png", "jpeg")), default="png", show_default=True, help="Of the crops.")
+@click.option("--quality", type=click.IntRange(1, 100), default=95, show_default=True, help="Of JPEG crops.")
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Processes.")
+@click.option("--shard", callback=_shard, metavar="I/N", help="Only every N-th video, from the I-th on; I from 0.")
+@click.option("--face", type=click.Choice(("largest", "track")), default="largest", show_default=True,
+              help="RetinaFace: the largest of every frame, or one person through the video.")  # fmt: skip
+@click.option("--device", default="cpu", show_default=True, help="RetinaFace: where it runs, such as cuda.")
+@click.option("--max-pixels", type=click.IntRange(1), default=100_000_000, show_default=True,
+              help="Larger pictures and frames are not read.")  # fmt: skip
+@click.option("--max-bytes", type=click.IntRange(1), default=16_000_000_000, show_default=True,
+              help="Larger files are not read.")  # fmt: skip
 @_finder_options
 def extract(
     root: Path,
@@ -106,44 +132,84 @@ def extract(
     finder: str,
     weights: Path | None,
     annotations: Path | None,
+    face: str,
+    device: str,
+    max_pixels: int,
+    max_bytes: int,
     **settings,
 ) -> None:
-    """Cut the faces out of the videos of a data set's official tree ROOT: tars and manifest.parquet in
-    OUT."""
+    """Cut the faces out of the videos and pictures of a data set's official tree ROOT: tars and manifest.parquet in
+    OUT.
+
+    A run that was interrupted goes on where it stopped. With --shard, OUT/shard-I-of-N gets the result; when all are
+    there, `semdf join OUT` puts them together.
+    """
     from semdf import layouts
-    from semdf.artifacts import write_table
     from semdf.extract import extract as run
+    from semdf.manifest import part_of
+    from semdf.video import Limits
 
     rows = layouts.load(layout, **({"compression": compression} if compression else {})).read(root)
-    manifest = run(rows, root, out, _finder(finder, weights, annotations, root), **settings)
-    _report(manifest, write_table(manifest, out / "manifest.parquet"), "crops")
+    faces = _finder(finder, weights, annotations, root, face=face, device=device)
+    manifest = run(rows, root, out, faces, limits=Limits(max_pixels, max_bytes), **settings)
+    _report(manifest, (part_of(out, settings["shard"]) if settings["shard"] else out) / "manifest.parquet", "crops")
+
+
+@main.command()
+@click.argument("out", type=click.Path(path_type=Path, exists=True, file_okay=False))
+def join(out: Path) -> None:
+    """Put the shards in OUT together, which `semdf extract --shard` wrote; they stay and may then be deleted."""
+    from semdf.manifest import join as run
+
+    _report(run(out), out / "manifest.parquet", "crops")
+
+
+@main.command()
+@click.argument("root", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--layout", default="", help="Name of the layout.  [default: recognised]")
+@click.option("--headers/--no-headers", default=True, show_default=True, help="Open every file.")
+def check(root: Path, layout: str, headers: bool) -> None:
+    """Compare a data set's official tree ROOT with its lists and with the published counts.
+
+    Prints what is missing, surplus, unreadable or differently counted. The exit code is 1 if anything is.
+    """
+    from semdf.check import check as run
+
+    reports = run(root, layout, headers=headers)
+    for report in reports:
+        click.echo(str(report))
+    sys.exit(0 if all(report.good for report in reports) else 1)
 
 
 @main.command()
 @click.argument("faces", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--seed", type=int, required=True, help="Everything random comes from it.")
-@click.option("--region", "regions", multiple=True, default=("eyes", "mouth", "nose"), show_default=True)
+@click.option("--preset", default="sjedd", show_default=True, help="sjedd, sladd or self_blended.")
+@click.option("--region", "regions", multiple=True, help="Instead of the preset's; several are joined by +.")
 @click.option("--per-image", type=click.IntRange(1), default=1, show_default=True, help="Forgeries a crop.")
-@click.option("--pairing", default="nearest", show_default=True, help="nearest or random donors.")
-@click.option("--source", default="real", show_default=True, help="Donors are real or fake crops.")
-@click.option("--colour", default="lab", show_default=True, help="lab or none.")
-@click.option("--blend", default="alpha", show_default=True, help="alpha or poisson.")
+@click.option("--pairing", default="preset", show_default=True, help="nearest, landmarks, pose, random or self.")
+@click.option("--source", default="preset", show_default=True, help="Donors are real or fake crops.")
+@click.option("--colour", default="preset", show_default=True, help="lab, reinhard, statistics, histogram or none.")
+@click.option("--blend", default="preset", show_default=True, help="alpha, poisson or laplacian.")
+@click.option("--mask", default="preset", show_default=True, help="From landmarks, or from regions (map or parser).")
+@click.option("--recompress", type=int, nargs=2, help="Range of JPEG qualities, for both of a pair.")
+@click.option("--size", type=click.IntRange(16), default=256, show_default=True, help="Crops of pictures, pixels.")
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Processes.")
-def expand(faces: Path, out: Path, colour: str, blend: str, **settings) -> None:
-    """Forge eyes, mouths and noses of the real crops in FACES, which `semdf extract` wrote, into OUT."""
-    from semdf.artifacts import read_table, write_table
+def expand(faces: Path, out: Path, preset: str, per_image: int, seed: int, recompress: tuple[int, ...] | None,
+           size: int, workers: int, **changes) -> None:  # fmt: skip
+    """Forge regions of the real faces in FACES: a manifest or folder of `semdf extract`, or a folder of pictures."""
+    from semdf.artifacts import write_table
     from semdf.expand import expand as run
-    from semdf.forge import Options
+    from semdf.portraits import faces_of, parser_for
+    from semdf.presets import choose
 
-    manifest = run(
-        read_table(faces / "manifest.parquet"),
-        faces,
-        out,
-        options=Options(colour=colour, blend=blend),
-        **settings,
-    )
-    _report(manifest, write_table(manifest, out / "manifest.parquet"), "forgeries")
+    chosen = choose(preset, **changes)
+    root, table = faces_of(faces, out / "pictures", size=size)
+    parser = parser_for(chosen, table)
+    made = run(table, root, out, preset=chosen, per_image=per_image, recompress=recompress or (), seed=seed,
+               parser=parser, workers=workers)  # fmt: skip
+    _report(made, write_table(made, out / "manifest.parquet"), "forgeries")
 
 
 def _judge(path: Path, detector, frames: int, finder: str, weights: Path | None, annotations: Path | None):
@@ -170,9 +236,9 @@ def _report(manifest, path: Path, what: str) -> None:
         sys.exit(1)
 
 
-def _finder(name: str, weights: Path | None, annotations: Path | None, path: Path):
-    """The finder for one file or folder. MissingError, which names the ways out, if its files are not
-    there."""
+def _finder(name: str, weights: Path | None, annotations: Path | None, path: Path, **detector):
+    """The finder for one file or folder; `detector`: how RetinaFace is to work. MissingError, which names the ways
+    out, if its files are not there."""
     from semdf import faces
 
     if name == "whole":
@@ -184,12 +250,12 @@ def _finder(name: str, weights: Path | None, annotations: Path | None, path: Pat
             raise ParameterError("--finder annotations needs --annotations FILE.npz")
         return faces.Annotated(annotations)
     if name == "templates":
-        return faces.Templates(path if path.is_dir() else path.parent, _retinaface(weights, required=False))
-    return _retinaface(weights, required=True)
+        return faces.Templates(path if path.is_dir() else path.parent, _retinaface(weights, required=False, **detector))
+    return _retinaface(weights, required=True, **detector)
 
 
 @cache
-def _retinaface(weights: Path | None, *, required: bool):
+def _retinaface(weights: Path | None, *, required: bool, **detector):
     """The detector whose weights are found; without, None, or MissingError."""
     from semdf.portraits import weights_folder
     from semdf.retinaface import MODELS, RetinaFace, find_weights
@@ -197,7 +263,7 @@ def _retinaface(weights: Path | None, *, required: bool):
     where = weights or weights_folder()
     found = find_weights(where)
     if found is not None:
-        return RetinaFace(found[1], found[0])
+        return RetinaFace(found[1], found[0], **detector)
     if not required and weights is None:
         return None
     names = " or ".join(file for _, file in MODELS.values())

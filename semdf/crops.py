@@ -29,7 +29,7 @@ REGION_BITS = {"skin": 1, "eye": 2, "eyebrow": 4, "nose": 8, "lip": 16, "mouth":
 #: far from the border (ours).
 NATIVE_CENTRE = (0.5, 0.55)
 #: The `span` of a face in native crops, in parts of the side: the mean over the embedded data.
-NATIVE_SPAN = 0.30
+NATIVE_SPAN = 0.34
 
 
 @dataclass(frozen=True)

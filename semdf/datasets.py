@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 from torch.nn import functional
 
@@ -17,7 +20,7 @@ from semdf.errors import DataError
 from semdf.hierarchy import Hierarchy
 from semdf.shards import read_image
 
-__all__ = ["COLUMNS", "Samples", "load", "pair_batches", "shuffled_batches", "views"]
+__all__ = ["COLUMNS", "HoldOut", "Samples", "hold_out", "load", "pair_batches", "select", "shuffled_batches", "views"]
 
 #: What a manifest must tell of every sample.
 COLUMNS = (
@@ -95,6 +98,58 @@ def load(
     )
 
 
+def select(samples: Samples, chosen: np.ndarray) -> Samples:
+    """The samples where `chosen` [n] bool is true; a partner that is not among them is unknown from then on."""
+    kept = np.flatnonzero(chosen)
+    if not len(kept):
+        raise DataError(f"selection must leave samples, found none of {len(samples)}")
+    place = np.full(len(samples) + 1, -1)  # the last entry serves "unknown"
+    place[kept] = np.arange(len(kept))
+    at = torch.from_numpy(kept)
+    return Samples(
+        rows=samples.rows.iloc[kept].reset_index(drop=True),
+        images=samples.images[at],
+        targets=samples.targets[at],
+        observed=samples.observed[at],
+        partner=torch.from_numpy(place[samples.partner[at].numpy()]),
+    )
+
+
+class HoldOut(NamedTuple):
+    """Samples of two sets of people, and how many were left out because they show one of each."""
+
+    lower: Samples
+    upper: Samples
+    left_out: int
+
+
+def hold_out(samples: Samples, share: float, seed: int) -> HoldOut:
+    """Hold out about `share` of the people (ours): nobody is in both parts, not even as the source of a fake.
+
+    Who is known by the columns `target` and `source`. People whose originals were swapped with each other stay
+    together, so that few fakes are lost; forgeries of the expansion, whose donors are drawn from all, lose more.
+    """
+    rows = samples.rows
+    if missing := [name for name in ("target", "source") if name not in rows]:
+        raise DataError(f"samples must say who is shown, in the columns target and source, found no {missing[0]!r}")
+    pairs = rows.loc[~rows["manipulation"].str.startswith("expanded"), ["target", "source"]].drop_duplicates()
+    people = sorted((set(rows["target"]) | set(rows["source"])) - {""})
+    number = {name: i for i, name in enumerate(people)}
+    known = pairs[(pairs["target"] != "") & (pairs["source"] != "")]
+    ends = [known[name].map(number).to_numpy(int) for name in ("target", "source")]
+    graph = coo_array((np.ones(len(known)), ends), shape=(len(people), len(people)))
+    count, group = connected_components(graph, directed=False)
+    held = np.random.default_rng(seed).permutation(count)[: round(share * count)]
+    if not 0 < len(held) < count:
+        raise DataError(f"share must leave people on both sides, found {share} of {count} groups of people")
+    side = dict(zip(people, np.isin(group, held), strict=True))
+    of = [rows[name].map(side) for name in ("target", "source")]  # NaN where nobody is named
+    upper, lower = (np.logical_and.reduce([(o.isna() | (o == want)).to_numpy() for o in of]) for want in (True, False))
+    unknown = upper & lower
+    upper, lower = upper & ~unknown, lower & ~unknown
+    return HoldOut(select(samples, lower), select(samples, upper), int((~upper & ~lower).sum()))
+
+
 def _read_images(rows: pd.DataFrame) -> np.ndarray:
     places = zip(rows["folder"], rows["shard"], rows["member"], strict=True)
     images = [read_image(Path(folder), shard, member) for folder, shard, member in places]
@@ -146,7 +201,14 @@ def _draw_evenly(indices: np.ndarray, groups: np.ndarray, count: int, random: np
     return random.permutation(chosen)
 
 
-def views(images: Tensor, size: int, random: np.random.Generator | None = None, *, resample: bool = False) -> Tensor:
+def views(
+    images: Tensor,
+    size: int,
+    random: np.random.Generator | None = None,
+    *,
+    resample: bool = False,
+    within: tuple[Tensor, int] | None = None,
+) -> Tensor:
     """What the network sees of each picture: `size` x `size` pixels.
 
     Without `resample` they are cut out, from the centre or at random with a random flip, because resampling
@@ -155,6 +217,8 @@ def views(images: Tensor, size: int, random: np.random.Generator | None = None, 
     Args:
         images: [n, H, W, 3] uint8.
         random: None for the deterministic view.
+        within: When these are the pictures at some places [n] of a batch of so many: numbers are drawn for the whole
+            batch, so that a picture's view does not depend on who else is here.
 
     Returns:
         [n, 3, size, size] uint8.
@@ -171,7 +235,8 @@ def views(images: Tensor, size: int, random: np.random.Generator | None = None, 
     if random is None:
         top, left = (height - size) // 2, (width - size) // 2
         return images[:, top : top + size, left : left + size].permute(0, 3, 1, 2)
-    tops, lefts = random.integers(0, height - size + 1, n), random.integers(0, width - size + 1, n)
-    flips = random.random(n) < 0.5
+    places, total = within or (torch.arange(n), n)
+    drawn = random.integers(0, height - size + 1, total), random.integers(0, width - size + 1, total)
+    tops, lefts, flips = (numbers[places.numpy()] for numbers in (*drawn, random.random(total) < 0.5))
     cut = [images[i, t : t + size, x : x + size] for i, (t, x) in enumerate(zip(tops, lefts, strict=True))]
     return torch.stack([c.flip(1) if f else c for c, f in zip(cut, flips, strict=True)]).permute(0, 3, 1, 2)

@@ -15,3 +15,7 @@ class DataError(SemdfError, ValueError):
 
 class MissingError(SemdfError, FileNotFoundError):
     """A file or folder that is needed is not there."""
+
+
+class WriteError(SemdfError, OSError):
+    """A product could not be written: no space, no permission. Nothing half written stays under its name."""

@@ -3,38 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 from sklearn import metrics
 
-from semdf.errors import DataError
+from semdf.errors import DataError, ParameterError
+from semdf.intervals import auc_interval, checked
 
-__all__ = ["FRAME_COLUMNS", "auc_interval", "measure", "node_aucs", "roc_points", "summarise", "video_scores"]
+__all__ = [
+    "AGGREGATIONS",
+    "FRAME_COLUMNS",
+    "calibration_error",
+    "measure",
+    "node_scores",
+    "reliability",
+    "roc_points",
+    "summarise",
+    "threshold",
+    "video_scores",
+]
 
-#: What a score table holds of every frame, besides `p_<node>` for every node.
-FRAME_COLUMNS = ("dataset", "manipulation", "video", "frame", "label", "split", "status", "p_fake")
+#: What a score table holds of every video, besides `fake` (0 or 1), `frames` (scored), `status` and `p_<node>`.
+VIDEO_COLUMNS = ("dataset", "manipulation", "video", "target", "pristine", "label", "split")
+#: And of every frame, besides `p_<node>` for the other nodes.
+FRAME_COLUMNS = (*VIDEO_COLUMNS, "frame", "status", "p_fake")
+Aggregation = Literal["mean", "median", "top3"]
+AGGREGATIONS = get_args(Aggregation)
+FALSE_ALARMS = (0.01, 0.05)  # at which the true positive rate is read
 
 
-def video_scores(frames: pd.DataFrame) -> pd.DataFrame:
-    """Mean of every probability over a video's scored frames, as the paper averages p(fake).
+def video_scores(frames: pd.DataFrame, aggregation: Aggregation = "mean") -> pd.DataFrame:
+    """One score a video from its scored frames: the mean as in the paper, the median, or the mean of the top three.
 
-    A video without a scored frame keeps its row: its probabilities are NaN and `status` says why.
+    A video without a scored frame keeps its row: its probabilities are NaN and `status` says why. Of a data set
+    of pictures, every picture is a video of one frame.
 
     Args:
         frames: A row a frame with FRAME_COLUMNS.
 
     Returns:
-        A row a video: data set, manipulation, video, label, split, fake (0 or 1), frames (scored), status, p_<node>.
+        A row a video: VIDEO_COLUMNS, fake (0 or 1), frames (scored), status, p_<node>.
     """
     if missing := [c for c in FRAME_COLUMNS if c not in frames]:
         raise DataError(f"score table must have the columns {missing}, found {list(frames)}")
+    if aggregation not in AGGREGATIONS:
+        raise ParameterError(f"aggregation must be one of {', '.join(AGGREGATIONS)}, found {aggregation!r}")
     nodes = [c for c in frames if c.startswith("p_")]
     ok = frames["status"] == "ok"
-    keys = frames[["dataset", "manipulation", "video", "label", "split"]].drop_duplicates("video").set_index("video")
-    means = frames[ok].groupby("video", sort=False)[nodes].mean()
-    videos = keys.join(means, how="left").reset_index()
+    keys = frames[list(VIDEO_COLUMNS)].drop_duplicates("video").set_index("video")
+    groups = frames[ok].groupby("video", sort=False)
+    if aggregation == "top3":
+        scores = pd.DataFrame({node: groups[node].apply(lambda p: p.nlargest(3).mean()) for node in nodes})
+    else:
+        scores = groups[nodes].agg(aggregation)
+    videos = keys.join(scores, how="left").reset_index()
     scored = frames[ok].groupby("video").size()
     reason = frames[~ok].groupby("video")["status"].first()
     videos["frames"] = videos["video"].map(scored).fillna(0).astype(int)
@@ -43,74 +67,100 @@ def video_scores(frames: pd.DataFrame) -> pd.DataFrame:
     return videos
 
 
-def measure(fake: np.ndarray, p: np.ndarray) -> dict[str, float]:
-    """ROC-AUC, average precision, equal error rate, and accuracy at 0.5.
+def measure(fake: np.ndarray, p: np.ndarray, validation_threshold: float = np.nan) -> dict[str, float]:
+    """What the field reports of one set of scores, and how well they are calibrated.
+
+    `auc`, `ap` (average precision), `eer` (equal error rate), `accuracy` at 0.5, `accuracy_validation` at a
+    threshold chosen elsewhere (NaN without one), `tpr_fpr1` and `tpr_fpr5` (highest true positive rate at a false
+    positive rate of at most 1 and 5 %), `brier`, `ece` (see `calibration_error`). AP, accuracy, Brier and ECE depend
+    on the share of fakes.
 
     Args:
         fake: [n], 1 for fakes.
         p: [n], probability of fake.
+        validation_threshold: From `threshold` on validation samples.
 
     Raises:
         DataError: only one class, or a probability that is not finite.
     """
-    fake, p = _checked(fake, p)
-    false_alarm, hit, _ = metrics.roc_curve(fake, p)
+    fake, p = checked(fake, p)
+    false_alarm, hit, _ = metrics.roc_curve(fake, p, drop_intermediate=False)
     crossing = np.argmin(np.abs(false_alarm - (1 - hit)))
+    known = not np.isnan(validation_threshold)
     return {
         "auc": float(metrics.roc_auc_score(fake, p)),
         "ap": float(metrics.average_precision_score(fake, p)),
         "eer": float((false_alarm[crossing] + 1 - hit[crossing]) / 2),
         "accuracy": float(metrics.accuracy_score(fake, p >= 0.5)),
+        "accuracy_validation": float(metrics.accuracy_score(fake, p >= validation_threshold)) if known else np.nan,
+        **{f"tpr_fpr{round(100 * rate)}": float(hit[false_alarm <= rate].max()) for rate in FALSE_ALARMS},
+        "brier": float(metrics.brier_score_loss(fake, p)),
+        "ece": calibration_error(fake, p),
     }
 
 
-def auc_interval(fake: np.ndarray, p: np.ndarray, *, resamples: int, seed: int) -> tuple[float, float]:
-    """95 % percentile interval of the AUC; reals and fakes are resampled apart (stratified bootstrap).
+def threshold(fake: np.ndarray, p: np.ndarray) -> float:
+    """The score at which sensitivity and specificity have the largest sum (Youden); to be chosen on validation."""
+    false_alarm, hit, at = metrics.roc_curve(*checked(fake, p))
+    best = int(np.argmax((hit - false_alarm)[1:])) + 1  # the first point, above all scores, is no threshold
+    return float(at[best])
 
-    (NaN, NaN) where a class has one member only: one cannot be resampled.
+
+def reliability(fake: np.ndarray, p: np.ndarray, bins: int = 10) -> pd.DataFrame:
+    """The reliability diagram as a table: in equal bins of p, mean p, share of fakes and number of samples.
+
+    Empty bins have no row.
     """
-    fake, p = _checked(fake, p)
-    if min((fake == 1).sum(), (fake == 0).sum()) < 2:
-        return np.nan, np.nan
-    result = stats.bootstrap(
-        (p[fake == 1], p[fake == 0]),
-        _auc,
-        n_resamples=resamples,
-        vectorized=True,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    )
-    return float(result.confidence_interval.low), float(result.confidence_interval.high)
+    fake, p = checked(fake, p)
+    if p.min() < 0 or p.max() > 1:
+        raise DataError(f"probabilities must lie in [0, 1], found {p.min():.4g} to {p.max():.4g}")
+    place = np.clip((p * bins).astype(int), 0, bins - 1)
+    table = pd.DataFrame({"bin": place, "p": p, "share": fake, "samples": 1})
+    return table.groupby("bin", as_index=False).agg({"p": "mean", "share": "mean", "samples": "sum"})
 
 
-def _auc(fakes: np.ndarray, reals: np.ndarray, axis: int = -1) -> np.ndarray:
-    """AUC as the Mann-Whitney statistic: the share of pairs in which the fake scores higher, ties half."""
-    u = stats.mannwhitneyu(fakes, reals, axis=axis, method="asymptotic").statistic
-    return u / (fakes.shape[axis] * reals.shape[axis])
+def calibration_error(fake: np.ndarray, p: np.ndarray, bins: int = 10) -> float:
+    """Expected calibration error: mean distance of share and mean p over the bins, by their samples.
+
+    Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, here of p(fake).
+    """
+    table = reliability(fake, p, bins)
+    return float(np.average((table["p"] - table["share"]).abs(), weights=table["samples"]))
 
 
-def summarise(videos: pd.DataFrame, *, resamples: int, seed: int) -> pd.DataFrame:
-    """One row per data set, and per manipulation where a data set has several, with AUC and its interval.
+def summarise(
+    videos: pd.DataFrame, *, resamples: int, seed: int, cluster: str = "target", validation_threshold: float = np.nan
+) -> pd.DataFrame:
+    """One row per data set, per manipulation where a data set has several, and one for all pooled.
 
-    Each manipulation is held against all reals of its data set.
+    Each manipulation is held against all reals of its data set. The pooled AUC also suffers where scores of one data
+    set lie higher than those of another, which no single data set shows.
 
     Args:
         videos: Rows of `video_scores`, of one run and one split.
+        cluster: What the intervals resample: "target" (the identity that is shown, with all its videos; a video without
+            one is its own) or "video".
+        validation_threshold: See `measure`.
     """
+    if cluster not in ("target", "video"):
+        raise ParameterError(f"cluster must be 'target' or 'video', found {cluster!r}")
     table = []
     for dataset, manipulation, part in _parts(videos):
         scored = part[part["status"] == "ok"]
         fake, p = scored["fake"].to_numpy(), scored["p_fake"].to_numpy()
-        low, high = auc_interval(fake, p, resamples=resamples, seed=seed)
+        own = scored["video"] if cluster == "video" else scored["target"].where(scored["target"] != "", scored["video"])
+        names = (scored["dataset"] + "/" + own).to_numpy()
+        interval = auc_interval(fake, p, clusters=names, resamples=resamples, seed=seed)
         table.append(
             {
                 "dataset": dataset,
                 "manipulation": manipulation,
-                **measure(fake, p),
-                "auc_low": low,
-                "auc_high": high,
+                **measure(fake, p, validation_threshold),
+                "auc_low": interval.low,
+                "auc_high": interval.high,
                 "reals": int((fake == 0).sum()),
                 "fakes": int((fake == 1).sum()),
+                "clusters": len(set(names)),
                 "missing": int(len(part) - len(scored)),
             }
         )
@@ -123,36 +173,36 @@ def _parts(videos: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
         manipulations = list(dict.fromkeys(group.loc[group["fake"] == 1, "manipulation"]))
         for name in manipulations if len(manipulations) > 1 else []:
             yield str(dataset), name, group[(group["fake"] == 0) | (group["manipulation"] == name)]
+    if len(videos["dataset"].unique()) > 1:
+        yield "all data sets", "all", videos
 
 
-def node_aucs(rows: pd.DataFrame, targets: np.ndarray, nodes: Sequence[str]) -> pd.DataFrame:
-    """AUC of every node's probability against its label; NaN where all labels of a node are equal.
+def node_scores(
+    rows: pd.DataFrame, targets: np.ndarray, nodes: Sequence[str], observed: np.ndarray | None = None
+) -> pd.DataFrame:
+    """AUC and average precision of every node's probability; NaN where all observed labels of a node are equal.
 
     Args:
         rows: [n] rows with `p_<node>`.
         targets: [n, N] label rows.
         nodes: N names.
+        observed: [n, N], False where a label row leaves a node open; all are observed by default.
     """
     table = []
     for i, node in enumerate(nodes):
-        varies = 0 < targets[:, i].sum() < len(targets)
-        value = metrics.roc_auc_score(targets[:, i], rows[f"p_{node}"]) if varies else np.nan
-        table.append({"node": node, "auc": value, "positives": int(targets[:, i].sum()), "samples": len(targets)})
+        known = np.ones(len(rows), bool) if observed is None else np.asarray(observed)[:, i].astype(bool)
+        truth, p = targets[known, i], rows[f"p_{node}"].to_numpy()[known]
+        row = {"node": node, "auc": np.nan, "ap": np.nan, "positives": int(truth.sum()), "samples": len(truth)}
+        if 0 < truth.sum() < len(truth):
+            row |= {
+                "auc": float(metrics.roc_auc_score(truth, p)),
+                "ap": float(metrics.average_precision_score(truth, p)),
+            }
+        table.append(row)
     return pd.DataFrame(table)
 
 
 def roc_points(fake: np.ndarray, p: np.ndarray) -> pd.DataFrame:
     """The ROC curve as a table of false and true positive rates."""
-    false_alarm, hit, threshold = metrics.roc_curve(*_checked(fake, p))
-    return pd.DataFrame({"false_positive_rate": false_alarm, "true_positive_rate": hit, "threshold": threshold})
-
-
-def _checked(fake: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    fake, p = np.asarray(fake), np.asarray(p, dtype=float)
-    if not np.isfinite(p).all():
-        raise DataError(f"probabilities must be finite, found {int((~np.isfinite(p)).sum())} that are not")
-    if len(np.unique(fake)) != 2:
-        raise DataError(
-            f"an AUC needs reals and fakes, found {int((fake == 0).sum())} reals and {int((fake == 1).sum())} fakes"
-        )
-    return fake, p
+    false_alarm, hit, at = metrics.roc_curve(*checked(fake, p))
+    return pd.DataFrame({"false_positive_rate": false_alarm, "true_positive_rate": hit, "threshold": at})

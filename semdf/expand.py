@@ -1,5 +1,4 @@
-"""Data set expansion: local-region forgeries of the real crops of a manifest, with a manifest of their
-own."""
+"""Data set expansion: forgeries of the real crops of a manifest, to disk, with a manifest of their own."""
 
 from __future__ import annotations
 
@@ -7,26 +6,46 @@ import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from semdf.artifacts import checked, writing
 from semdf.errors import DataError, ParameterError
-from semdf.forge import Options, Portrait, forge
-from semdf.masks import REGIONS
+from semdf.forge import Options, Portrait, forge, label_of
 from semdf.pairing import Donors, skin_tone, stream
+from semdf.paths import below
+from semdf.presets import Preset, load
 from semdf.shards import ShardWriter, encode_png, read_image
 
-__all__ = ["EXTRA", "expand"]
+__all__ = ["EXTRA", "RECOMPRESSED", "Parser", "expand"]
 
 #: Columns that an expanded manifest has after those of the manifest it comes from.
 EXTRA = ("mask_member", "donor", "provenance")
+
+#: What expansion asks of a manifest.
+NEEDED = (
+    *("dataset", "manipulation", "video", "label", "split", "target", "source", "frame", "sample", "shard", "member"),
+    *("regions_member", "landmarks", "status"),
+)
+
+#: The manipulation of compressed copies of real crops.
+RECOMPRESSED = "recompressed"
+
+#: Crops that are parsed at once.
+BATCH = 32
+
+
+class Parser(Protocol):
+    """Finds the regions of faces."""
+
+    def parse(self, images: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+        """Region maps `[H, W]` uint8 (`semdf.crops.REGION_BITS`) of crops `[H, W, 3]` uint8."""
 
 
 def expand(
@@ -34,34 +53,45 @@ def expand(
     root: Path,
     out: Path,
     *,
-    regions: Sequence[str] = REGIONS,
+    preset: Preset | str = "sjedd",
     per_image: int = 1,
+    recompress: Sequence[int] = (),
     seed: int = 0,
-    options: Options | None = None,
-    pairing: str = "nearest",
-    source: str = "real",
+    parser: Parser | None = None,
     workers: int = 1,
 ) -> pd.DataFrame:
-    """Forge regions of every real crop; write `out/<data set>/expanded-<region>.tar` and return its manifest.
+    """Forge regions of every real crop; write `out/<data set>/expanded-<label>.tar` and return its manifest.
 
     manifest, root: what `semdf.extract.extract` returned and the folder it wrote to.
-    regions: drawn from without repetition, `per_image` a crop. pairing, source: see `semdf.pairing.Donors`.
-    A forgery that could not be made keeps a row whose status says why. Equal arguments give equal bytes,
-    whatever `workers`. The columns are the manifest's and `EXTRA`; `pristine` is the video of the crop that
-    was altered.
+    preset: a name, or what `semdf.presets.choose` made.
+    per_image: forgeries of a crop; their regions are drawn from the preset's without repetition, and from all of them
+        again when none is left.
+    recompress: lowest and highest JPEG quality, or empty for none. A quality is drawn for each crop and serves all
+        its forgeries and a copy of the crop itself, which is then what they are paired with: compressing forgeries
+        alone would be a trace of its own.
+    parser: makes the region maps that the preset's masks need; without it they are those of the manifest.
+
+    A forgery that could not be made keeps a row whose status says why. Equal arguments give equal bytes, whatever
+    `workers`. The columns are the manifest's and `EXTRA`; `pristine` is the video of the crop that was altered.
     """
-    unknown = [region for region in regions if region not in REGIONS]
-    if unknown or not regions or len(set(regions)) < len(regions):
-        raise ParameterError(f"regions should be different ones of {', '.join(REGIONS)}. Found {list(regions)}.")
-    if not 1 <= per_image <= len(regions):
-        raise ParameterError(f"per_image should lie in 1 ... {len(regions)}, the number of regions. Found {per_image}.")
+    preset = load(preset) if isinstance(preset, str) else preset
+    if per_image < 1:
+        raise ParameterError(f"per_image should be at least 1. Found {per_image}.")
+    if len(recompress) and not (len(recompress) == 2 and 1 <= recompress[0] <= recompress[1] <= 100):
+        raise ParameterError(f"recompress should be empty or a range within [1, 100]. Found {list(recompress)}.")
+    checked(manifest, "manifest", dict.fromkeys((*NEEDED, *map(str, manifest.columns))))
     usable = manifest[manifest["status"] == "ok"].reset_index(drop=True)
+    for sample, points in zip(usable["sample"], usable["landmarks"], strict=True):
+        if len(points) not in (10, 136, 378):
+            raise DataError(f"manifest, {sample}: expected 5, 68 or 189 landmarks. Found {len(points) / 2:g}.")
     if not (usable["label"] == "real").any():
         raise DataError('manifest: expected real crops (label "real", status "ok"). Found none.')
-    tones = _tones(usable, Path(root)) if pairing == "nearest" else None
-    plan = _plan(usable, Donors(usable, tones, pairing, source), list(regions), per_image, seed)
-    tasks = [(job, Path(root), options or Options()) for job in plan]
+    plan = _plan(usable, Path(root), preset, per_image, seed, tuple(recompress))
+    tasks = [(job, Path(root), preset.options) for job in _parsed(plan, Path(root), preset, parser)]
     rows = []
+    if Path(out).resolve() != Path(root).resolve():
+        with writing(out):  # an older manifest would take the new tars for its own if this run is interrupted
+            (Path(out) / "manifest.parquet").unlink(missing_ok=True)
     with _Shards(Path(out)) as shards:
         for row, members in _forged(tasks, workers):
             shard = f"{row['dataset']}/{row['manipulation']}.tar"
@@ -79,37 +109,66 @@ class _Shards(ExitStack):
 
     def add(self, shard: str, members: dict[str, bytes]) -> None:
         if shard not in self.open:
-            self.open[shard] = self.enter_context(ShardWriter(self.out / shard))
+            path = below(self.out, shard, "data set")
+            for left in path.parent.glob(f"{path.name}.*.partial"):
+                left.unlink()  # of a process that was killed
+            self.open[shard] = self.enter_context(ShardWriter(path))
         for name, data in members.items():
             self.open[shard].add(name, data)
 
 
 class Job(NamedTuple):
-    """One forgery to make. target, donor: rows of the manifest, donor None if there is none."""
+    """One picture to make. target, donor: rows of the manifest, donor None if there is none; region: "" for a copy.
+
+    number: how often the region came before for this crop. quality: of the JPEG, 0 for none. maps: parsed regions.
+    """
 
     target: dict
     donor: dict | None
     region: str
+    number: int
     seed: list[int]
+    quality: int
+    maps: tuple[np.ndarray, np.ndarray] | None = None
 
 
-def _plan(usable: pd.DataFrame, donors: Donors, regions: list[str], per_image: int, seed: int) -> list[Job]:
-    """Every forgery, in the order in which they are written: by data set and region."""
-    plan = []
-    rows = usable.to_dict("records")
+def _plan(
+    usable: pd.DataFrame, root: Path, preset: Preset, per_image: int, seed: int, recompress: tuple[int, ...]
+) -> list[Job]:
+    """Every picture, in the order in which they are written: by data set and region."""
+    rows, plan = usable.to_dict("records"), []
+    tones = np.array([_tone(row, root) for row in rows]) if preset.pairing in ("nearest", "pose") else None
+    donors = Donors(usable, tones, preset.pairing, preset.source)
     for number in np.flatnonzero(usable["label"] == "real"):
         name = rows[number]["sample"]
         random = np.random.default_rng(stream(seed, name))
-        for region in sorted(random.choice(regions, per_image, replace=False).tolist()):
-            donor = donors.draw(number, random)
-            job = Job(rows[number], None if donor is None else rows[donor], region, stream(seed, name, region))
-            plan.append(job)
+        drawn = [r for _ in range(-(-per_image // len(preset.regions))) for r in random.permutation(preset.regions)]
+        quality = int(random.integers(recompress[0], recompress[1] + 1)) if recompress else 0
+        if recompress:
+            plan.append(Job(rows[number], None, "", 0, [], quality))
+        names = sorted(str(region) for region in drawn[:per_image])
+        for place, region in enumerate(names):
+            donor, again = donors.draw(number, random), names[:place].count(region)
+            own = stream(seed, name, region, *([str(again)] if again else []))
+            plan.append(Job(rows[number], None if donor is None else rows[donor], region, again, own, quality))
     return sorted(plan, key=lambda job: (job.target["dataset"], job.region))
 
 
-def _tones(usable: pd.DataFrame, root: Path) -> np.ndarray:
-    rows = usable[["shard", "member", "landmarks"]].itertuples(index=False)
-    return np.array([skin_tone(read_image(root, shard, name), np.reshape(p, (-1, 2))) for shard, name, p in rows])
+def _tone(row: dict, root: Path) -> np.ndarray:
+    return skin_tone(read_image(root, row["shard"], row["member"]), np.reshape(row["landmarks"], (-1, 2)))
+
+
+def _parsed(plan: list[Job], root: Path, preset: Preset, parser: Parser | None) -> list[Job]:
+    """The plan with region maps, if the preset needs them and there is a parser."""
+    if parser is None or preset.options.mask != "regions":
+        return plan
+    faces = {row["sample"]: row for job in plan if job.donor for row in (job.target, job.donor)}
+    maps, names = {}, list(faces)
+    for start in range(0, len(names), BATCH):
+        some = names[start : start + BATCH]
+        images = [read_image(root, faces[name]["shard"], faces[name]["member"]) for name in some]
+        maps |= dict(zip(some, parser.parse(images), strict=True))
+    return [j._replace(maps=(maps[j.target["sample"]], maps[j.donor["sample"]])) if j.donor else j for j in plan]
 
 
 def _forged(tasks: list[tuple[Job, Path, Options]], workers: int) -> Iterator[tuple[dict, dict[str, bytes]]]:
@@ -126,34 +185,49 @@ def _forged(tasks: list[tuple[Job, Path, Options]], workers: int) -> Iterator[tu
 
 
 def _make(task: tuple[Job, Path, Options]) -> tuple[dict, dict[str, bytes]]:
-    (target, donor, region, seed), root, options = task
-    manipulation, stem = f"expanded-{region}", _stem(target)
-    video = f"{target['dataset']}/{manipulation}/{stem}"
-    row = target | {
-        "manipulation": manipulation,
-        "video": video,
-        "label": region,
-        "pristine": target["video"],
-        "source": "",
-        "sample": f"{video}/{target['frame']:04d}",
-        "status": "no donor of another person",
-    }
-    row |= dict.fromkeys(("member", "regions_member", *EXTRA), "")
+    job, root, options = task
+    target, donor = job.target, job.donor
+    name = f"{_stem(target)}/{target['frame']:04d}"
+    blank = dict.fromkeys(("regions_member", "mask_member", "donor", "provenance"), "")
+    if not job.region:
+        member = f"{name}.png"
+        image = _compress(read_image(root, target["shard"], target["member"]), job.quality)
+        row = target | blank | _place(target, RECOMPRESSED, _stem(target)) | {"pristine": "", "member": member}
+        return row | {"provenance": json.dumps({"quality": job.quality})}, {member: encode_png(image)}
+
+    own = donor is not None and donor["sample"] == target["sample"]
+    label, stem = label_of(job.region, own=own), _stem(target) + (f".{job.number + 1}" if job.number else "")
+    row = target | blank | _place(target, f"expanded-{label}", stem) | {"label": label, "source": "", "member": ""}
+    row["pristine"] = _place(target, RECOMPRESSED, _stem(target))["video"] if job.quality else target["video"]
     if donor is None:
-        return row, {}
-    row |= {"source": donor["target"], "donor": donor["sample"]}
+        return row | {"status": "no donor of another person"}, {}
+    row |= {"source": "" if own else donor["target"], "donor": donor["sample"]}
+    faces = [_portrait(face, root, job.maps and job.maps[i]) for i, face in enumerate((target, donor))]
     try:
-        made = forge(_portrait(target, root), _portrait(donor, root), region, seed=seed, options=options)
-    except DataError as error:
-        return row | {"status": f"not forged: {error}"}, {}
-    name = f"{stem}/{target['frame']:04d}"
+        made = forge(faces[0], faces[0] if own else faces[1], job.region, seed=job.seed, options=options)
+    except (DataError, cv2.error, np.linalg.LinAlgError) as error:  # landmarks that are no face
+        return row | {"status": f"not forged: {str(error).strip()}"}, {}
+    member, mask = f"{stem}/{target['frame']:04d}.png", f"{stem}/{target['frame']:04d}.mask.png"
     members = {
-        f"{name}.png": encode_png(made.image),
-        f"{name}.mask.png": encode_png(np.round(made.mask * 255).astype(np.uint8)),
+        member: encode_png(_compress(made.image, job.quality)),
+        mask: encode_png(np.round(made.mask * 255).astype(np.uint8)),
     }
-    provenance = json.dumps(made.provenance | {"options": asdict(options)}, sort_keys=True)
-    member, mask = members
-    return row | {"member": member, "mask_member": mask, "provenance": provenance, "status": "ok"}, members
+    provenance = json.dumps(made.provenance | {"quality": job.quality}, sort_keys=True)
+    return row | {"member": member, "mask_member": mask, "provenance": provenance}, members
+
+
+def _place(target: dict, manipulation: str, stem: str) -> dict:
+    """Manipulation, video and sample of a picture made from a target."""
+    video = f"{target['dataset']}/{manipulation}/{stem}"
+    return {"manipulation": manipulation, "video": video, "sample": f"{video}/{target['frame']:04d}"}
+
+
+def _compress(image: np.ndarray, quality: int) -> np.ndarray:
+    """The image after JPEG compression (4:2:0); quality 0 leaves it."""
+    if not quality:
+        return image
+    _, data = cv2.imencode(".jpg", np.ascontiguousarray(image[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
 
 
 def _stem(row: dict) -> str:
@@ -162,7 +236,8 @@ def _stem(row: dict) -> str:
     return stem if row["manipulation"] == "original" else f"{row['manipulation']}-{stem}"
 
 
-def _portrait(row: dict, root: Path) -> Portrait:
-    regions = read_image(root, row["shard"], row["regions_member"]) if row["regions_member"] else None
+def _portrait(row: dict, root: Path, regions: np.ndarray | None = None) -> Portrait:
+    if regions is None and row["regions_member"]:
+        regions = read_image(root, row["shard"], row["regions_member"])
     points = np.asarray(row["landmarks"], dtype=float).reshape(-1, 2)
     return Portrait(read_image(root, row["shard"], row["member"]), points, regions, row["sample"])

@@ -1,47 +1,41 @@
-"""Videos to aligned face crops: sampled frames, a status for every video, resumable, parallel."""
+"""Videos and pictures to aligned face crops: sampled frames, a status for every one, parallel, resumable, in shards."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
-from pathlib import Path, PurePosixPath
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
+from pathlib import Path
 
 import cv2
 import pandas as pd
 from tqdm.auto import tqdm
 
 from semdf import __version__
-from semdf.errors import DataError, MissingError, ParameterError
-from semdf.faces import ALIGNMENTS, FaceFinder, crop
-from semdf.shards import ShardReader, ShardWriter, encode_png
-from semdf.video import read_frames
+from semdf.artifacts import checked, digest
+from semdf.cutting import Settings, cut, stem
+from semdf.errors import DataError, ParameterError
+from semdf.faces import FaceFinder
+from semdf.manifest import COLUMNS, Piece, assemble, completed, join, part_of
+from semdf.parts import PartReader, PartWriter, claim
+from semdf.paths import below, leaves
+from semdf.video import Limits
 
-__all__ = ["COLUMNS", "Settings", "extract"]
+__all__ = ["COLUMNS", "Settings", "extract", "join"]
 
-#: What a manifest has after the layout's columns; `frame` is -1 in the one row of a video without a frame.
-COLUMNS = ("frame", "sample", "shard", "member", "regions_member", "landmarks", "score", "status")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How crops are made. frames: a video; size: pixels; alignment, margin: see `semdf.crops.placement`."""
-
-    frames: int = 32
-    size: int = 317
-    alignment: str = "similarity"
-    margin: float = 1.3
-
-    def __post_init__(self) -> None:
-        if self.alignment not in ALIGNMENTS:
-            raise ParameterError(f"alignment should be one of {', '.join(ALIGNMENTS)}. Found {self.alignment!r}.")
-        if self.frames < 1 or self.size < 8 or self.margin <= 0:
-            raise ParameterError(f"expected frames >= 1, size >= 8 and margin > 0. Found {self}.")
+#: What extraction asks of a layout's table.
+NEEDED = ("dataset", "manipulation", "video", "path")
+#: Changes when equal settings make other bytes: unfinished work of another number is void.
+FORM = 2
 
 
 def extract(
@@ -54,100 +48,136 @@ def extract(
     size: int = 317,
     alignment: str = "similarity",
     margin: float = 1.3,
+    format: str = "png",
+    quality: int = 95,
+    limits: Limits | None = None,
     workers: int = 1,
+    shard: tuple[int, int] | None = None,
     scratch: Path | None = None,
 ) -> pd.DataFrame:
-    """Write `out/<data set>/<manipulation>.tar` and return the manifest: a row for each crop or failure.
+    """Write `out/<data set>/<manipulation>.tar` and `out/manifest.parquet`, and return the manifest: a row for each
+    crop or failure, in the order of `rows`.
 
-    rows: a layout's table; root: the folder its paths start from. Defaults: Zou et al. (2025), released code.
+    rows: a layout's table; root: the folder below which its paths lie. Defaults: Zou et al. (2025), released code.
     workers: processes; the bytes written do not depend on it.
+    shard: (i, n), 0 <= i < n: every n-th row from row i on, into `out/shard-<i>-of-<n>/`; `join` puts them together.
     scratch: where finished videos wait until all are done, `<out>.parts` beside `out` unless named. A run
         that was interrupted takes them up; a change of video, settings or finder makes them void. Removed at
-        the end.
+        the end. What is complete is not made again.
+    Raises DataError if a path leaves the root or a video key repeats.
     """
-    settings = Settings(frames, size, alignment, margin)
-    out, root = Path(out), Path(root)
+    settings = Settings(frames, size, alignment, margin, format, quality, limits or Limits())
+    if workers < 1:
+        raise ParameterError(f"workers should be at least 1. Found {workers}.")
+    out, records = Path(out), checked(rows, "table", NEEDED).to_dict("records")
+    _check(records)
+    common = [__version__, FORM, finder.fingerprint(), asdict(settings)]
+    table = digest(common, records)
+    if shard is not None:
+        i, n = shard
+        if not 0 <= i < n:
+            raise ParameterError(f"shard i/n should have 0 <= i < n. Found {i}/{n}.")
+        records, out = records[i::n], part_of(out, shard)
     scratch = Path(scratch) if scratch else out.with_name(out.name + ".parts")
-    scratch.mkdir(parents=True, exist_ok=True)
-    jobs = [_Job(row, root, scratch, finder, settings) for row in rows.to_dict("records")]
-    _run([job for job in jobs if not job.done], workers)
-    manifest = _assemble(jobs, out)
-    shutil.rmtree(scratch)
+    jobs = [_job(row, Path(root), common) for row in records]
+    record = {"table": table, "shard": shard and list(shard), "videos": len(jobs)}
+    record["files"] = digest([job.key for job in jobs])
+    manifest = completed(out, record)
+    if manifest is not None:
+        shutil.rmtree(scratch, ignore_errors=True)  # there if the process was killed just before the end
+        return manifest
+    with claim(scratch):
+        done = PartReader(scratch)
+        _run([job for job in jobs if job.key not in done], len(jobs), workers, _Worker(scratch, root, finder, settings))
+        manifest = assemble(_pieces(jobs, PartReader(scratch)), rows.columns, out, record)
+        shutil.rmtree(scratch)
     return manifest
 
 
+def _check(rows: list[dict]) -> None:
+    """Raise DataError unless the table names files below the root, and every video and crop once."""
+    seen: set[str] = set()
+    for row in rows:
+        video, names = row["video"], (row["dataset"], row["manipulation"])
+        if leaves(row["path"]):
+            raise DataError(f"{video}: the path should lie below the root. Found {row['path']!r}.")
+        if any(leaves(name) or "/" in name for name in names) or leaves(video):
+            raise DataError(f"{video}: data set, manipulation and video should be names. Found {names}.")
+        place = f"{row['dataset']}/{row['manipulation']}/{stem(row)}"
+        if row["video"] in seen or place in seen:
+            raise DataError(f"a video key should be unique. Found {row['video']!r} twice.")
+        seen |= {row["video"], place}
+
+
+@dataclass(frozen=True)
 class _Job:
-    """One video: its part is a tar with the crops and, last, their rows."""
+    """One video to do. key: of its place in the journal, which changes with whatever the crops depend on."""
 
-    def __init__(self, row: dict, root: Path, scratch: Path, finder: FaceFinder, settings: Settings) -> None:
-        self.row, self.path, self.finder, self.settings = row, root / row["path"], finder, settings
-        state = self.path.stat() if self.path.is_file() else None
-        stamp = state and [state.st_size, state.st_mtime_ns]
-        self.key = json.dumps([__version__, row, stamp, finder.fingerprint(), asdict(settings)], sort_keys=True)
-        self.part = scratch / f"{hashlib.sha256(self.key.encode()).hexdigest()[:24]}.tar"
-
-    @property
-    def done(self) -> bool:
-        return self.part.is_file()
-
-    def run(self) -> None:
-        """Decode, find, cut and write the part. What is wrong with the video becomes the status of its
-        rows."""
-        cells = []
-        with ShardWriter(self.part) as part:
-            for cell, members in self._cells():
-                for name, data in members.items():
-                    part.add(name, data)
-                cells.append(cell)
-            part.add("rows.json", json.dumps(cells).encode())
-
-    def _cells(self) -> Iterator[tuple[dict, dict[str, bytes]]]:
-        nothing = {"frame": -1, "member": "", "regions_member": "", "landmarks": [], "score": 0.0}
-        try:
-            sample = read_frames(self.path, self.settings.frames)
-        except MissingError:
-            yield nothing | {"status": "missing file"}, {}
-            return
-        except DataError as error:
-            yield nothing | {"status": f"unreadable video: {error}"}, {}
-            return
-        key = str(PurePosixPath(self.row["path"]).with_suffix(""))
-        try:
-            faces = self.finder.find(sample.images, key, sample.indices)
-        except DataError as error:
-            yield nothing | {"status": f"unreadable landmarks: {error}"}, {}
-            return
-        stem = PurePosixPath(self.row["video"]).name
-        for image, index, face in zip(sample.images, sample.indices, faces, strict=True):
-            if face is None:
-                yield nothing | {"frame": index, "status": "no face"}, {}
-                continue
-            cut = crop(image, face, self.settings.size, self.settings.margin, self.settings.alignment)
-            members = {f"{stem}/{index:04d}.png": encode_png(cut.image)}
-            if cut.regions is not None:
-                members[f"{stem}/{index:04d}.regions.png"] = encode_png(cut.regions)
-            names = list(members) + [""]
-            points = [round(float(value), 3) for value in cut.landmarks.ravel()]
-            yield {"frame": index, "member": names[0], "regions_member": names[1], "landmarks": points,
-                   "score": round(face.score, 6), "status": "ok"}, members  # fmt: skip
-        if sample.problem:
-            yield nothing | {"status": f"incomplete video: {sample.problem}"}, {}
+    row: dict
+    key: str
 
 
-def _run(jobs: list[_Job], workers: int) -> None:
-    if workers < 1:
-        raise ParameterError(f"workers should be at least 1. Found {workers}.")
-    with tqdm(total=len(jobs), desc="videos", unit="video", mininterval=1, disable=not jobs) as bar:
+def _job(row: dict, root: Path, common: list) -> _Job:
+    try:
+        state = below(root, row["path"], "path").stat()
+        stamp = [state.st_size, state.st_mtime_ns]
+    except (OSError, DataError):  # not there, not to be read, or led to by a link that may not
+        stamp = None
+    text = json.dumps([*common, row, stamp], sort_keys=True, default=str)
+    return _Job(row, hashlib.sha256(text.encode()).hexdigest()[:24])
+
+
+def _pieces(jobs: list[_Job], parts: PartReader) -> Iterator[Piece]:
+    for job in jobs:
+        yield job.row, *parts.get(job.key)
+    parts.close()
+
+
+class _Worker:
+    """Does videos and writes them to the journal. It loads the finder's network once, in whichever process it is."""
+
+    def __init__(self, scratch: Path, root: Path, finder: FaceFinder, settings: Settings) -> None:
+        self.scratch, self.root, self.finder, self.settings = scratch, Path(root), finder, settings
+        self.journal: PartWriter | None = None
+
+    def run(self, job: _Job) -> None:
+        """Do one video."""
+        members, cells = cut(job.row, self.root, self.finder, self.settings)
+        self.journal = self.journal or PartWriter(self.scratch)
+        self.journal.put(job.key, members, cells)
+
+    def close(self) -> None:
+        """Nothing more will come."""
+        if self.journal is not None:
+            self.journal.close()
+            self.journal = None
+
+
+def _run(jobs: list[_Job], total: int, workers: int, worker: _Worker) -> None:
+    with tqdm(total=total, initial=total - len(jobs), desc="videos", unit="video", mininterval=1) as bar:
         if workers == 1 or len(jobs) < 2:
             with _serial_opencv():
-                for job in jobs:
-                    job.run()
-                    bar.update()
+                try:
+                    for job in jobs:
+                        worker.run(job)
+                        bar.update()
+                finally:
+                    worker.close()
             return
-        chunks = [jobs[start : start + 8] for start in range(0, len(jobs), 8)]
-        with ProcessPoolExecutor(workers, get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-            for future in as_completed([pool.submit(_run_all, chunk) for chunk in chunks]):
-                bar.update(future.result())
+        step = min(max(len(jobs) // (8 * workers), 1), 32)
+        chunks = [jobs[start : start + step] for start in range(0, len(jobs), step)]
+        with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_start, initargs=(worker,)) as pool:
+            try:
+                for future in as_completed([pool.submit(_run_all, chunk) for chunk in chunks]):
+                    bar.update(future.result())
+            except BrokenProcessPool as error:
+                raise DataError(
+                    "extraction: expected the worker processes to live. Found one killed, perhaps for want of "
+                    "memory: start again to go on from there, with fewer workers if need be."
+                ) from error
+            except BaseException:
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
 
 
 @contextmanager
@@ -160,28 +190,19 @@ def _serial_opencv() -> Iterator[None]:
         cv2.setNumThreads(threads)
 
 
+_WORKER: _Worker | None = None
+
+
+def _start(worker: _Worker) -> None:
+    """What a process of the pool does first; it ends when the process that started it is gone."""
+    global _WORKER
+    _WORKER = worker
+    cv2.setNumThreads(1)
+    parent = parent_process()
+    threading.Thread(target=lambda: (wait([parent.sentinel]), os._exit(1)), daemon=True).start()
+
+
 def _run_all(jobs: list[_Job]) -> int:
     for job in jobs:
-        job.run()
+        _WORKER.run(job)
     return len(jobs)
-
-
-def _assemble(jobs: list[_Job], out: Path) -> pd.DataFrame:
-    """Join the parts, in the order of the table, to one tar a manipulation, and their rows to the
-    manifest."""
-    groups: dict[str, list[_Job]] = {}
-    for job in jobs:
-        groups.setdefault(f"{job.row['dataset']}/{job.row['manipulation']}.tar", []).append(job)
-    cells = []
-    for shard, members in groups.items():
-        with ShardWriter(out / shard) as writer:
-            for job in members:
-                part = ShardReader(job.part)
-                for name in part.members[:-1]:
-                    writer.add(name, part.read(name))
-                for cell in json.loads(part.read("rows.json")):
-                    sample = f"{job.row['video']}/{cell['frame']:04d}" if cell["frame"] >= 0 else job.row["video"]
-                    cells.append(job.row | cell | {"sample": sample, "shard": shard if cell["member"] else ""})
-                part.close()
-    columns = [name for name in (jobs[0].row if jobs else ()) if name not in COLUMNS]
-    return pd.DataFrame(cells, columns=columns + list(COLUMNS))

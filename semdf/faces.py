@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +18,7 @@ import numpy as np
 from semdf.crops import ALIGNMENTS, REGION_BITS, Crop, Face, crop, placement
 from semdf.errors import DataError, MissingError
 from semdf.landmarks import TEMPLATE, read_tem
+from semdf.paths import below
 from semdf.retinaface import RetinaFace, find_weights
 
 __all__ = [
@@ -70,8 +73,16 @@ class Annotated:
     def _arrays(self) -> np.lib.npyio.NpzFile:
         try:
             return np.load(self.path, allow_pickle=False)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
             raise DataError(f"annotations: expected an npz file. Found {self.path}: {error}.") from error
+
+    def _read(self, name: str) -> np.ndarray:
+        try:
+            return self._arrays[name]
+        except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise DataError(
+                f"annotations: {name} of {Path(self.path).name} should be whole. Found: {error}."
+            ) from error
 
     def __getstate__(self) -> dict:
         return {"path": self.path}  # an open file does not travel to another process
@@ -96,8 +107,8 @@ class Annotated:
         """The faces as written; a frame without an entry, or with landmarks that are not finite, has none."""
         if f"{key}/landmarks" not in self._arrays:
             return [None] * len(frames)
-        landmarks = self._arrays[f"{key}/landmarks"]
-        regions = self._arrays[f"{key}/regions"] if f"{key}/regions" in self._arrays else None
+        landmarks = self._read(f"{key}/landmarks")
+        regions = self._read(f"{key}/regions") if f"{key}/regions" in self._arrays else None
         faces: list[Face | None] = []
         for index in indices:
             points = landmarks[index] if index < len(landmarks) else np.full((68, 2), np.nan)
@@ -128,7 +139,7 @@ class Templates:
         return "templates " + (self.otherwise.fingerprint() if self.otherwise else "alone")
 
     def find(self, frames: Sequence[np.ndarray], key: str, indices: Sequence[int]) -> list[Face | None]:
-        path = Path(self.root) / f"{key}.tem"
+        path = below(self.root, f"{key}.tem", "templates")
         if path.is_file():
             points = read_tem(path)
             return [Face(np.concatenate([points.min(0), points.max(0)]), points)] * len(frames)

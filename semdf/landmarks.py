@@ -21,14 +21,25 @@ __all__ = [
     "TEMPLATE",
     "five",
     "from_tem",
+    "ibug",
     "read_tem",
+    "read_template",
     "similarity",
     "span",
 ]
 
 JAW, BROWS, NOSE = slice(0, 17), (slice(17, 22), slice(22, 27)), slice(27, 36)
 EYES, LIPS = (slice(36, 42), slice(42, 48)), slice(48, 60)
-GROUPS = {"eyes": (*range(36, 48), 27), "nose": (*range(27, 36), 39, 42), "mouth": (*range(48, 60), 33)}
+#: The landmarks by which a donor's region is fitted to its place: the region's own and what is next to it.
+GROUPS = {
+    "eyes": (*range(36, 48), 27),
+    "eyebrows": (*range(17, 27), 36, 39, 42, 45),
+    "nose": (*range(27, 36), 39, 42),
+    "lips": (*range(48, 60), 33),
+    "mouth": (*range(48, 60), 33),
+    "skin": tuple(range(68)),
+    "face": tuple(range(17, 68)),
+}
 
 #: Where the five points lie in a 317 x 317 crop of margin 1.3: Zou et al. (2025), released extraction code.
 TEMPLATE = np.array([[119.95, 149.13], [196.67, 148.71], [158.55, 192.76], [127.04, 237.67], [190.57, 237.32]])
@@ -59,13 +70,19 @@ _FROM_189 = (
 )
 
 
-def five(landmarks: np.ndarray) -> np.ndarray:
-    """Eye centres, nose tip and mouth corners `[5, 2]` of 68 or 5 landmarks."""
+def ibug(landmarks: np.ndarray) -> np.ndarray:
+    """68 landmarks `[68, 2]` of 68 or 189; 5 stay 5."""
     points = np.asarray(landmarks, dtype=float).reshape(-1, 2)
+    if len(points) not in (5, 68, 189):
+        raise DataError(f"landmarks: expected 5, 68 or 189 points. Found {len(points)}.")
+    return from_tem(points) if len(points) == 189 else points
+
+
+def five(landmarks: np.ndarray) -> np.ndarray:
+    """Eye centres, nose tip and mouth corners `[5, 2]` of 189, 68 or 5 landmarks."""
+    points = ibug(landmarks)
     if len(points) == 5:
         return points
-    if len(points) != 68:
-        raise DataError(f"landmarks: expected 5 or 68 points. Found {len(points)}.")
     return np.stack([points[EYES[0]].mean(0), points[EYES[1]].mean(0), points[30], points[48], points[54]])
 
 
@@ -103,8 +120,12 @@ def from_tem(points: np.ndarray) -> np.ndarray:
 
 
 def read_tem(path: Path) -> np.ndarray:
-    """iBUG landmarks `[68, 2]` of a .tem file: a count, then x TAB y a line. Raises DataError for other
-    content."""
+    """iBUG landmarks `[68, 2]` of a .tem file. Raises DataError for other content."""
+    return from_tem(read_template(path))
+
+
+def read_template(path: Path) -> np.ndarray:
+    """All landmarks `[189, 2]` of a .tem file: a count, then x TAB y a line. Raises DataError for other content."""
     lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
     try:
         count = int(lines[0])
@@ -113,4 +134,4 @@ def read_tem(path: Path) -> np.ndarray:
         raise DataError(f"{path}: expected a count and a line of x and y for every landmark. Found {error}.") from error
     if count != 189 or points.shape != (189, 2):
         raise DataError(f"{path}: expected 189 landmarks. Found {count} announced and an array of {points.shape}.")
-    return from_tem(points)
+    return points

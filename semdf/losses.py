@@ -41,9 +41,11 @@ def fidelity(
 
         l(p, g) = 1 - sqrt(p g + e) - sqrt((1 - p)(1 - g) + e)
 
-    averaged over the level's nodes, then over the batch. With e = 1e-8, the authors' value, the slope in p is
-    at most 1 / (2 sqrt(e)) = 5000 in size at p = 0 and p = 1, where without e it would be infinite; the price
-    is that a perfect prediction gives -1e-4, not 0.
+    averaged over the level's nodes, then over the batch. With e = 1e-8, the authors' value, the slope of l in p is
+    at most 1 / (2 sqrt(e)) = 5,000 in size at p = 0 and p = 1, where without e it would be infinite; the means
+    divide it by the level's nodes and by B (2,500 at the root for one wrong image of two). The price is that a
+    perfect prediction gives -1e-4, not 0. We keep e as it is: the slope in the log-odds, which are what a
+    network gives, is that in p times p (1 - p), below 0.2 everywhere and 0 at both ends.
 
     marginals, targets: [B, N] in [0, 1]. observed: [B, N] or [N] bool, False where a target is not observed;
     the mean is then over a level's observed nodes, and over the images that have any (ours; the authors train
@@ -74,23 +76,54 @@ def binary_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
         raise ParameterError(
             f"logits: must have the shape [B] of targets {list(targets.shape)}, found {list(logits.shape)}"
         )
+    if not logits.isfinite().all():
+        raise ParameterError(f"logits: must be finite, found {int((~logits.isfinite()).sum())} NaN or infinite")
     return F.binary_cross_entropy_with_logits(logits, targets.to(logits.dtype))
 
 
-class Fidelity(nn.Module):
-    """A joint-embedding model with its losses: `forward(images, targets, observed=None)` -> [K]."""
+def _check_classes(targets: Tensor) -> None:
+    fakes = int((targets[:, 0] > 0.5).sum())
+    if not 0 < fakes < len(targets):
+        raise DataError(f"upper: the batch must hold reals and fakes, found {fakes} fakes of {len(targets)}")
 
-    def __init__(self, model: nn.Module, hierarchy: Leveled | None = None) -> None:
+
+class Fidelity(nn.Module):
+    """A joint-embedding model with its losses: `forward(images, targets, observed=None)` -> [K].
+
+    levels: whose losses, in this order; all of the hierarchy's by default. They are the names of the tasks.
+    """
+
+    def __init__(self, model: nn.Module, hierarchy: Leveled | None = None, levels: Sequence[str] | None = None) -> None:
         super().__init__()
         self.model = model
         self.hierarchy = model.hierarchy if hierarchy is None else hierarchy
+        known = tuple(self.hierarchy.levels)
+        self.levels = known if levels is None else tuple(levels)
+        if not self.levels or len(set(self.levels)) < len(self.levels) or not set(self.levels) <= set(known):
+            raise ParameterError(f"levels: must be some of {known}, each once, found {self.levels}")
 
     def forward(self, images: Tensor, targets: Tensor, observed: Tensor | None = None) -> Tensor:
+        self._check(images, targets, observed)
+        found = fidelity(self.model(images), targets, self.hierarchy, observed)
+        places = [tuple(self.hierarchy.levels).index(level) for level in self.levels]
+        return found if places == list(range(len(found))) else found[places]
+
+    def check_upper(self, images: Tensor, targets: Tensor, observed: Tensor | None = None) -> None:
+        """Raise DataError unless an upper batch holds reals and fakes: from one class alone nothing is learnt of it."""
+        _check_classes(targets)
+
+    def _check(self, images: Tensor, targets: Tensor, observed: Tensor | None) -> None:
+        count = sum(len(nodes) for nodes in self.hierarchy.levels.values())
+        if targets.shape != (len(images), count):
+            raise ParameterError(
+                f"targets: must have shape [{len(images)}, {count}], one row an image, found {list(targets.shape)}"
+            )
+        if observed is not None and observed.shape not in (targets.shape, targets.shape[1:]):
+            raise ParameterError(f"observed: must have the shape of targets, found {list(observed.shape)}")
         legal = self.hierarchy.is_legal(targets.cpu().numpy())
         if not legal.all():
             row = targets[int(legal.argmin())].tolist()
             raise DataError(f"targets: every row must be a legal state of {self.hierarchy.name!r}, found {row}")
-        return fidelity(self.model(images), targets, self.hierarchy, observed)
 
 
 class CrossEntropy(nn.Module):

@@ -9,16 +9,17 @@ Approach", IEEE TCSVT 35(10), 2025, doi 10.1109/tcsvt.2025.3572508.
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from semdf import marginals, prompts, towers
+from semdf import encoding, marginals, prompts, towers
 from semdf.errors import ParameterError
 from semdf.hierarchy import Hierarchy
 
-__all__ = ["BinaryBaseline", "JointEmbedding", "NodeHeads", "released"]
+__all__ = ["BinaryBaseline", "Detector", "JointEmbedding", "NodeHeads", "released"]
 
 #: Cosines are multiplied by this at the start (ours). Logits of all nodes add up in a legal state and untrained
 #: prompts are nearly parallel: at 10, CLIP's own order of size, the first pictures are fake at log-odds of 14 +- 3
@@ -33,6 +34,27 @@ class Detector(nn.Module):
     """What every detector has: an image tower, and the way to prepare images for it."""
 
     image: towers.ImageTower
+    frozen: str = "none"
+
+    def freeze(self, tower: str) -> Self:
+        """Train all but the `image` tower, or all but the `text` tower (if there is one), or everything ("none").
+
+        A frozen image tower stays in eval mode, so that its running statistics rest, too. The scale of the
+        cosines is not part of the text tower here.
+        """
+        _choose("freeze", tower, ("none", "image", "text"))
+        self.frozen = tower
+        for name in ("image", "text"):
+            for part, parameter in getattr(self, name, nn.Module()).named_parameters():
+                if part != "logit_scale":
+                    parameter.requires_grad_(name != tower)
+        return self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        if self.frozen == "image":
+            self.image.eval()
+        return self
 
     @property
     def preprocess(self) -> towers.Preprocess:
@@ -118,8 +140,9 @@ class JointEmbedding(NodeDetector):
             tokens = towers.keep_tokens(clip, tokens)
         self.image = towers.ImageTower(clip.visual, precision)
         del clip.visual
+        encoding.lean(clip)
         self.text = clip
-        self.register_buffer("tokens", tokens, persistent=False)
+        self.prompts = encoding.PromptTree(tokens)
         # CLIP's own scale has another use (contrast within a batch): it starts anew
         nn.init.constant_(clip.logit_scale, math.log(SCALE)).requires_grad_(similarity == "cosine")
         self._cache: tuple | None = None
@@ -141,15 +164,19 @@ class JointEmbedding(NodeDetector):
         return closeness + self.offset
 
     def text_features(self) -> Tensor:
-        """Features of the prompts `[N or 2N, D]`; kept between calls in inference (eval, no gradients)."""
-        if self.training or torch.is_grad_enabled():
-            return towers.encode_text(self.text, self.tokens)
-        state = [(p, p.data_ptr(), p._version) for p in self.text.parameters()]
+        """Features of the prompts `[N or 2N, D]`; kept between calls in inference (eval, no gradients), and in
+        training when the text tower is frozen."""
+        used = [p for name, p in self.text.named_parameters() if name != "logit_scale"]
+        trained = any(p.requires_grad for p in used)
+        if trained and (self.training or torch.is_grad_enabled()):
+            return encoding.encode_prompts(self.text, self.prompts)
+        state = [(p, p.data_ptr(), p._version) for p in used]
         if self._cache is None or not _same(self._cache[0], state):
-            self._cache = state, towers.encode_text(self.text, self.tokens)
+            with torch.inference_mode(False), torch.no_grad():
+                self._cache = state, encoding.encode_prompts(self.text, self.prompts)
         return self._cache[1]
 
-    def train(self, mode: bool = True) -> "JointEmbedding":
+    def train(self, mode: bool = True) -> Self:
         self._cache = None  # what is written through `.data` leaves no other trace
         return super().train(mode)
 

@@ -1,4 +1,4 @@
-"""Which face gives the region: a donor for every target, never of the same person."""
+"""Which face gives the region: a donor for every target, never of the same person, or the target itself."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ import numpy as np
 import pandas as pd
 
 from semdf.errors import ParameterError
-from semdf.landmarks import five, span
+from semdf.landmarks import five, ibug, span
 
-__all__ = ["PAIRINGS", "SOURCES", "Donors", "skin_tone", "stream"]
+__all__ = ["PAIRINGS", "SOURCES", "Donors", "poses", "skin_tone", "stream"]
 
-PAIRINGS = ("nearest", "random")
+#: Who gives: the "nearest" by landmarks and then by skin tone, by "landmarks" alone, by "pose" and then by skin tone, a
+#: stranger at "random", or the target "self".
+PAIRINGS = ("nearest", "landmarks", "pose", "random", "self")
 SOURCES = ("real", "fake")
-#: "nearest" takes this many by landmarks, of those this many by skin tone, and draws one (ours): one best
-#: donor would come back for every frame of a video.
+
+#: So many are taken by landmarks or pose, of those so many by skin tone, and one is drawn (ours): one best donor would
+#: come back for every frame of a video.
 NEAREST = (40, 8)
 
 
@@ -48,11 +51,10 @@ def skin_tone(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
 class Donors:
     """The candidates among the rows of a manifest.
 
-    rows: status "ok" only, index 0 ... n - 1. tones: [n, 3], their `skin_tone`; None pairs by landmarks
-    alone.
-    pairing: "nearest" landmarks after removing position and scale (the idea of Face X-ray: Li et al., CVPR
-        2020), then nearest skin tone; or "random".
-    source: whether donors are "real" or "fake" pictures.
+    rows: status "ok" only, index 0 ... n - 1. tones: [n, 3], their `skin_tone`; None pairs without it.
+    pairing: of `PAIRINGS`; landmarks are compared after removing position and scale (the idea of Face X-ray: Li et al.,
+        CVPR 2020), head poses by `poses`.
+    source: whether donors are "real" or "fake" pictures; "self" looks at neither.
     """
 
     def __init__(
@@ -65,7 +67,7 @@ class Donors:
         self._eligible = ((rows["label"] == "real") == (source == "real")).to_numpy()
         self._persons = rows[["target", "source"]].to_numpy(dtype=str)
         self._groups = (rows["dataset"] + "\n" + rows["split"]).to_numpy(dtype=str)
-        self._shapes = _shapes(rows["landmarks"])
+        self._table = (poses if pairing == "pose" else _shapes)(rows["landmarks"])
 
     def __repr__(self) -> str:
         return f"Donors({int(self._eligible.sum())} {self.source}, {self.pairing})"
@@ -81,9 +83,13 @@ class Donors:
 
     def draw(self, row: int, random: np.random.Generator) -> int | None:
         """The number of a donor for a row; None if there is none."""
+        if self.pairing == "self":
+            return int(row)
         found = self.allowed(row)
-        if self.pairing == "nearest" and len(found):
-            found = self._nearest(found, self._shapes, row, NEAREST[0])
+        if self.pairing == "landmarks":
+            found = self._nearest(found, self._table, row, NEAREST[1])
+        elif self.pairing != "random":
+            found = self._nearest(found, self._table, row, NEAREST[0])
             found = found if self.tones is None else self._nearest(found, self.tones, row, NEAREST[1])
         return int(random.choice(found)) if len(found) else None
 
@@ -93,10 +99,25 @@ class Donors:
         return found[np.argsort(distance, kind="stable")[:count]]
 
 
+def poses(landmarks: Sequence[Sequence[float]]) -> np.ndarray:
+    """How far each head is turned and nodded `[n, 2]`: the tip of the nose in the frame of eyes and mouth, in spans.
+
+    Seen from the front it lies near (0, 0.5): 0 between the eyes, 1 between the corners of the mouth (ours).
+    """
+    table = []
+    for row in landmarks:
+        left, right, nose, *mouth = five(np.reshape(row, (-1, 2)))
+        across, centre, below = right - left, (left + right) / 2, np.mean(mouth, axis=0)
+        across = across / max(np.linalg.norm(across), 1e-9)
+        down = np.array([-across[1], across[0]])
+        unit = max(abs((below - centre) @ down), 1e-9)
+        table.append([(nose - centre) @ across / unit, (nose - centre) @ down / unit])
+    return np.array(table).reshape(-1, 2)
+
+
 def _shapes(landmarks: Sequence[Sequence[float]]) -> np.ndarray:
-    """Landmarks without position and scale `[n, 136]`; the five points `[n, 10]` where some row has no
-    more."""
-    points = [np.asarray(row, dtype=float).reshape(-1, 2) for row in landmarks]
+    """Landmarks without position and scale `[n, 136]`; the five points `[n, 10]` where some row has no more."""
+    points = [ibug(np.reshape(row, (-1, 2))) for row in landmarks]
     if any(len(p) != 68 for p in points):
         points = [five(p) for p in points]
     table = np.array(points).reshape(len(points), -1, 2)

@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from reprlib import Repr
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from semdf import ROOT
 from semdf.errors import MissingError, ParameterError
 
-__all__ = ["SECTIONS", "Expand", "Extract", "Generalise", "Runs", "Score", "Train", "check", "read"]
+__all__ = [
+    "SECTIONS",
+    "Ablate",
+    "Ablation",
+    "Data",
+    "Expand",
+    "Explain",
+    "Extract",
+    "Generalise",
+    "Objective",
+    "Parser",
+    "Pretrain",
+    "Robustness",
+    "Run",
+    "Runs",
+    "Score",
+    "Train",
+    "check",
+    "read",
+]
 
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
@@ -20,14 +39,54 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 
 
+#: Regions that can be forged; those with + are forged together.
+Region = Literal[
+    *("eyes", "eyebrows", "nose", "lips", "mouth", "skin", "face"),
+    *("eyes+nose", "eyes+mouth", "nose+mouth", "eyes+nose+mouth"),
+]
+
+
+DISTORTIONS = ("saturation", "contrast", "blocks", "noise", "blur", "pixelation", "H.264", "JPEG", "resize")
+
+
 class Section(BaseModel):
     """One block of params.yaml: unknown names and wrong types are refused, nothing is converted."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+#: What the losses of the tasks are added up by; "binary": the cross-entropy baseline, which has one task.
+Objective = Literal[
+    *("binary", "equal", "dwa", "uncertainty", "random", "auto_lambda", "auto_lambda_late", "auto_lambda_fd"),
+    *("upgrad", "pcgrad", "cagrad"),
+]
+#: Names of ablations: `semdf.runs.ABLATIONS` says what each changes.
+Ablation = Literal[
+    *("independent", "heads", "independent_heads", "dot", "antonyms", "no_expansion", "root_only", "root_global"),
+    *("root_local", "held_out", "optimiser_step", "frozen_text", "frozen_image", "pretrained", "scratch"),
+    *("unpaired", "no_prior", "full_text_rate"),
+]
+#: Names of other training data: `semdf.ablate.DATA` says which.
+Data = Literal[
+    *("without_Deepfakes", "without_Face2Face", "without_FaceSwap", "without_NeuralTextures"),
+    *("fake_source", "random_pairing", "sladd", "self_blended", "poisson", "laplacian", "recompressed"),
+    *("ffsc", "without_age", "without_expression", "without_gender", "without_identity", "without_pose"),
+]
+
+
+def _known(run: str) -> str:
+    """Names joined by +, each of one change."""
+    names = get_args(Objective) + get_args(Ablation) + get_args(Data)
+    if unknown := [part for part in run.split("+") if part not in names]:
+        raise ValueError(f"made of {', '.join(names)}, joined by +, not {unknown[0]!r}")
+    return run
+
+
+Run = Annotated[str, AfterValidator(_known)]
 
 
 class Runs(Section):
-    objective: list[Literal["binary", "equal", "auto_lambda"]] = Field(min_length=1)
+    objective: list[Objective | Ablation] = Field(min_length=1)
     seed: list[Seed] = Field(min_length=1)
 
 
@@ -42,14 +101,48 @@ class Extract(Section):
 
 
 class Expand(Section):
-    regions: list[Literal["eyes", "mouth", "nose"]] = Field(min_length=1)
+    preset: Literal["sjedd", "sladd", "self_blended"]
+    regions: list[Region]
     splits: list[Literal["train", "val", "test"]] = Field(min_length=1)
     per_image: Count
-    pairing: Literal["nearest", "random"]
-    source: Literal["real", "fake"]
-    colour: Literal["lab", "none"]
-    blend: Literal["alpha", "poisson"]
+    pairing: Literal["preset", "nearest", "landmarks", "pose", "random", "self"]
+    source: Literal["preset", "real", "fake"]
+    colour: Literal["preset", "lab", "reinhard", "statistics", "histogram", "none"]
+    blend: Literal["preset", "alpha", "poisson", "laplacian"]
+    mask: Literal["preset", "landmarks", "regions"]
+    recompress: list[Annotated[int, Field(ge=1, le=100)]] = Field(max_length=2)
     seed: Seed
+
+
+class Pretrain(Section):
+    encoder: str
+    stills: Count
+    epochs: Count
+    batch: Annotated[int, Field(ge=2)]
+    siblings: Count
+    sentences: Count
+    zoom: Annotated[list[Positive], Field(min_length=2, max_length=2)]
+    native: Share
+    lr: Positive
+    weight_decay: Annotated[float, Field(ge=0)]
+    warmup: Share
+    precision: Literal["float32", "bfloat16"]
+    seed: Seed
+    threads: Count
+
+
+class Parser(Section):
+    stills: Count
+    held_out: Count
+    sizes: list[Annotated[int, Field(ge=64, multiple_of=32)]] = Field(min_length=1)
+    epochs: list[Count] = Field(min_length=1)
+    batch: Annotated[int, Field(ge=4)]
+    lr: Positive
+    weight_decay: Annotated[float, Field(ge=0)]
+    warmup: Share
+    seed: Seed
+    workers: Count
+    threads: Count
 
 
 class Train(Section):
@@ -62,6 +155,7 @@ class Train(Section):
     pairs: Count
     batch: Annotated[int, Field(ge=2, multiple_of=2)]
     paired: bool
+    same_view: bool
     lr: Positive
     text_lr: Annotated[float, Field(ge=0, le=1)]
     weight_decay: Annotated[float, Field(ge=0)]
@@ -70,11 +164,26 @@ class Train(Section):
     lambda_lr: Positive
     precision: Literal["float32", "bfloat16"]
     threads: Count
+    processes: Count = 1  # config.json of older runs does not tell
+    device: Literal["cpu", "cuda"] = "cpu"
+
+
+class Ablate(Section):
+    groups: dict[str, Annotated[list[Run], Field(min_length=2)]] = Field(min_length=1)
+    seeds: list[Seed] = Field(min_length=1)
+    first_seed_only: list[str]
+    changes: dict[str, bool | int | float | str]
+    frames: Count
+    processes: Count
+    resamples: Annotated[int, Field(ge=100)]
+    resampling_seed: Seed
 
 
 class Score(Section):
     batch: Count
     splits: list[Literal["train", "val", "test"]] = Field(min_length=1)
+    processes: Count = 1
+    device: Literal["cpu", "cuda"] = "cpu"
 
 
 class Generalise(Section):
@@ -82,13 +191,36 @@ class Generalise(Section):
     resampling_seed: Seed
 
 
+class Robustness(Section):
+    detectors: list[str] = Field(min_length=1)
+    dataset: str
+    split: Literal["train", "val", "test"]
+    distortions: list[Literal[DISTORTIONS]] = Field(min_length=1)
+    levels: list[Annotated[int, Field(ge=1, le=5)]] = Field(min_length=1)
+    frames: Count
+    resamples: Annotated[int, Field(ge=100)]
+    seed: Seed
+
+
+class Explain(Section):
+    split: Literal["train", "val", "test"]
+    count: Count
+    layer: Literal["layer2", "layer3", "layer4"]
+    seed: Seed
+
+
 SECTIONS: dict[str, type[Section]] = {
     "runs": Runs,
     "extract": Extract,
     "expand": Expand,
+    "pretrain": Pretrain,
+    "parser": Parser,
     "train": Train,
+    "ablate": Ablate,
     "score": Score,
     "generalise": Generalise,
+    "robustness": Robustness,
+    "explain": Explain,
 }
 
 
@@ -117,8 +249,8 @@ def read(path: str | Path = ROOT / "params.yaml") -> dict[str, Section]:
     if not path.is_file():
         raise MissingError(f"parameters: file expected, found none at {path.name!r}")
     try:
-        document = YAML(typ="safe").load(path.read_text())
-    except YAMLError as error:
+        document = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except Exception as error:  # besides ruamel's own kind: no text, dates that are none, depth without end
         raise ParameterError(f"{path.name} must be YAML: {error}") from None
     if not isinstance(document, dict):
         raise ParameterError(f"{path.name} must hold a mapping, found {type(document).__name__}")
@@ -129,13 +261,18 @@ def read(path: str | Path = ROOT / "params.yaml") -> dict[str, Section]:
     return {name: check(name, document[name]) for name in SECTIONS}
 
 
+#: Values in messages: anchors and aliases make a short file an endless value.
+_SHORT = Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
+
+
 def _sentence(section: str, error: dict) -> str:
-    where = ".".join(map(str, (section, *error["loc"])))
+    where, found = ".".join(map(str, (section, *error["loc"]))), _SHORT.repr(error["input"])
     rule = error["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     match error["type"]:
         case "missing":
             return f"{where} is required"
         case "extra_forbidden":
-            return f"{where} is unknown, found {error['input']!r}"
+            return f"{where} is unknown, found {found}"
         case _:
-            return f"{where} must be {rule}, found {error['input']!r}"
+            return f"{where} must be {rule}, found {found}"

@@ -20,11 +20,15 @@ __all__ = [
     "lambdas",
     "losses",
     "node_bars",
+    "overlay",
     "pictures",
+    "reliability",
     "roc_curves",
     "save",
     "score_densities",
+    "severities",
     "theme",
+    "timeline",
     "validation",
 ]
 
@@ -85,9 +89,7 @@ def auc_intervals(table: pd.DataFrame, ax: Axes) -> Axes:
         error = [part["auc"] - part["auc_low"], part["auc_high"] - part["auc"]]
         ax.errorbar(part["auc"], y, xerr=_distances(error), fmt="os^Dv"[k % 5], capsize=2, markersize=5, label=run)
     ax.axvline(0.5, color="0.4", linestyle=":", linewidth=1)
-    ax.set(
-        yticks=range(len(rows)), yticklabels=rows, xlabel="video-level ROC-AUC (95 % bootstrap interval over videos)"
-    )
+    ax.set(yticks=range(len(rows)), yticklabels=rows, xlabel="video-level ROC-AUC (95 % interval over identities)")
     ax.invert_yaxis()
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=len(runs), frameon=False)
     return ax
@@ -147,7 +149,58 @@ def pictures(images: Sequence[np.ndarray], titles: Sequence[str], *, columns: in
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
     for ax in axes.flat:
         ax.set_axis_off()
-    for ax, image, title in zip(axes.flat, images, titles, strict=False):
+    for ax, image, title in zip(axes.flat[: len(images)], images, titles, strict=True):
         ax.imshow(image, cmap="gray", vmin=0, vmax=255 if image.dtype == np.uint8 else 1, interpolation="nearest")
         ax.set_title(title, fontsize=7, pad=2)
     return figure
+
+
+def reliability(table: pd.DataFrame, ax: Axes) -> Axes:
+    """Reliability diagram from `semdf.evaluate.reliability` rows with a column `run`; dots grow with their samples."""
+    for k, (run, part) in enumerate(table.groupby("run", sort=False)):
+        ax.plot(part["p"], part["share"], color=f"C{k}", linewidth=1)
+        ax.scatter(
+            part["p"], part["share"], s=10 + 120 * part["samples"] / part["samples"].sum(), color=f"C{k}", label=run
+        )
+    ax.plot([0, 1], [0, 1], color="0.6", linestyle=":", linewidth=1)
+    ax.set(xlabel="mean p(fake) in the bin", ylabel="share of fakes in the bin", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    ax.set_aspect("equal")
+    ax.legend(title=None, frameon=False)
+    return ax
+
+
+def severities(table: pd.DataFrame, axes: Sequence[Axes]) -> Sequence[Axes]:
+    """AUC against severity, a panel a distortion: rows of distortion, level, run, auc, auc_low, auc_high.
+
+    Level 0 rows (distortion "none") start every panel.
+    """
+    start = table[table["level"] == 0]
+    names = [name for name in dict.fromkeys(table["distortion"]) if name != "none"]
+    for ax, name in zip(axes, names, strict=True):
+        for k, (run, part) in enumerate(
+            pd.concat([start, table[table["distortion"] == name]]).groupby("run", sort=False)
+        ):
+            ax.fill_between(part["level"], part["auc_low"], part["auc_high"], color=f"C{k}", alpha=0.15, linewidth=0)
+            ax.plot(part["level"], part["auc"], "os^Dv"[k % 5] + "-", color=f"C{k}", markersize=4, label=run)
+        ax.axhline(0.5, color="0.4", linestyle=":", linewidth=1)
+        ax.set(title=name, xlabel="severity", ylabel="", xticks=range(6), ylim=(0.35, 1.02))
+    return axes
+
+
+def overlay(image: np.ndarray, relevance: np.ndarray, mask: np.ndarray | None, ax: Axes) -> Axes:
+    """A map [H, W] in 0..1 over its picture [H, W, 3] uint8; the outline is the mask [H, W]."""
+    ax.imshow(image)
+    ax.imshow(relevance, cmap="magma", alpha=0.75 * relevance, vmin=0, vmax=1)
+    if mask is not None and mask.any() and not mask.all():
+        ax.contour(mask, levels=[0.5], colors="white", linewidths=1)
+    ax.set_axis_off()
+    return ax
+
+
+def timeline(data: pd.DataFrame, ax: Axes, threshold: float = 0.5) -> Axes:
+    """Marginals of some nodes over the frames of a video, from rows of frame, node, p; one frame gives dots."""
+    sns.lineplot(data, x="frame", y="p", hue="node", style="node", markers=True, dashes=False, ax=ax)
+    ax.axhline(threshold, color="0.4", linestyle=":", linewidth=1)
+    ax.set(xlabel="frame", ylabel="marginal", ylim=(-0.03, 1.03))
+    ax.legend(title=None, frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
+    return ax

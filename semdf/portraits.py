@@ -1,4 +1,4 @@
-"""The faces of a folder of one's own pictures, in the form that the expansion takes."""
+"""Faces in the form that the expansion takes: those of a manifest, or of a folder of one's own pictures."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from pathlib import Path
 import pandas as pd
 
 from semdf import ROOT, layouts
+from semdf.artifacts import read_table
+from semdf.errors import MissingError
 from semdf.extract import extract
 from semdf.faces import Templates
+from semdf.presets import Preset
 from semdf.retinaface import RetinaFace, find_weights
+from semdf.video import PICTURES
 
-__all__ = ["gather", "weights_folder"]
+__all__ = ["faces_of", "gather", "parser_for", "weights_folder"]
 
 
 def weights_folder() -> Path:
@@ -39,3 +43,27 @@ def gather(pictures: Path, out: Path, *, size: int = 256, margin: float = 1.3) -
         margin=margin,
     )
     return out, manifest
+
+
+def faces_of(path: Path, out: Path, *, size: int = 256) -> tuple[Path, pd.DataFrame]:
+    """The folder of the crops and their manifest: of a manifest file, of its folder, or cut out of pictures into `out`.
+
+    Raises MissingError for a folder that holds neither manifest.parquet nor a picture.
+    """
+    path = Path(path)
+    manifest = path / "manifest.parquet" if path.is_dir() else path
+    if manifest.is_file():
+        return manifest.parent, read_table(manifest)
+    if path.is_dir() and any(found.suffix.lower() in PICTURES for found in path.rglob("*")):
+        return gather(path, out, size=size)
+    raise MissingError(f"faces: expected manifest.parquet or pictures at {path}. Found neither.")
+
+
+def parser_for(preset: Preset, manifest: pd.DataFrame):
+    """A face parser if the preset's masks need one: if they come from region maps and the manifest has some face
+    without. Else None."""
+    if preset.options.mask != "regions" or (manifest["regions_member"][manifest["status"] == "ok"] != "").all():
+        return None
+    from semdf.parsing import Parser
+
+    return Parser()

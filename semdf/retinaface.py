@@ -6,7 +6,7 @@ import contextlib
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from semdf.crops import Face
 from semdf.errors import DataError, MissingError, ParameterError
+from semdf.tracking import CHOICES, largest, main_track
 
 __all__ = ["MODELS", "RetinaFace", "find_weights"]
 
@@ -23,6 +24,14 @@ MODELS = {
     "retinaface_resnet50": ("resnet50", "detection_Resnet50_Final.pth"),
     "retinaface_mobile0.25": ("mobile0.25", "detection_mobilenet0.25_Final.pth"),
 }
+#: Where the authors of facexlib have the larger one. No SHA-256 is published of the other.
+RELEASE = (
+    "https://github.com/xinntao/facexlib/releases/download/v0.1.0/detection_Resnet50_Final.pth "
+    "(SHA-256 6d1de9c2944f2ccddca5f5e010ea5ae64a39845a86311af6fdf30841b0a5a16d)"
+)
+#: Of the box offsets, as trained; boxes that overlap by more than the second figure are one face (facexlib).
+VARIANCE = (0.1, 0.2)
+OVERLAP = 0.4
 
 
 def find_weights(where: Path) -> tuple[str, Path] | None:
@@ -38,7 +47,7 @@ def find_weights(where: Path) -> tuple[str, Path] | None:
 
 @dataclass(frozen=True)
 class RetinaFace:
-    """The largest face above a confidence, found in batches of frames.
+    """The main face above a confidence, found in batches of frames.
 
     weights: the weights file, or the folder that holds it.
     model: a name in `MODELS`.
@@ -46,6 +55,7 @@ class RetinaFace:
     longest: frames are shrunk to at most this side before detection, pixels (ours; the crop is cut from the
     full frame).
     batch: frames that go through the network together.
+    face: "largest" of every frame, or "track": the same person in all frames, see `semdf.tracking`.
     Raises MissingError when the weights are not there.
     """
 
@@ -55,15 +65,21 @@ class RetinaFace:
     longest: int = 640
     batch: int = 8
     device: str = "cpu"
+    face: str = "largest"
     file: Path = field(init=False)
 
     def __post_init__(self) -> None:
         if self.model not in MODELS:
             raise ParameterError(f"model should be one of {', '.join(MODELS)}. Found {self.model!r}.")
+        if self.face not in CHOICES:
+            raise ParameterError(f"face should be one of {', '.join(CHOICES)}. Found {self.face!r}.")
+        if self.batch < 1 or self.longest < 32:
+            raise ParameterError(f"expected batch >= 1 and longest >= 32. Found {self.batch} and {self.longest}.")
         path = Path(self.weights)
         path = path if path.suffix == ".pth" else path / MODELS[self.model][1]
         if not path.is_file():
-            raise MissingError(f"{self.model}: expected the weights file {path.name} in {path.parent}. Found none.")
+            rule = f"expected the weights file {path.name} in {path.parent}"
+            raise MissingError(f"{self.model}: {rule}. Found none: fetch {RELEASE}.")
         object.__setattr__(self, "file", path)
 
     def __getstate__(self) -> dict:
@@ -74,40 +90,66 @@ class RetinaFace:
 
     def fingerprint(self) -> str:
         size = self.file.stat().st_size
-        return f"{self.model} {self.file.name}:{size} {self.confidence} {self.longest} {self.batch}"
+        return f"{self.model} {self.file.name}:{size} {self.confidence} {self.longest} {self.batch} {self.face}"
 
     @cached_property
     def _network(self) -> Any:
         return _load(self.model, self.file, self.device)
 
     def find(self, frames: Sequence[np.ndarray], key: str, indices: Sequence[int]) -> list[Face | None]:
-        """The largest face of every frame; frames of one call may differ in size."""
-        faces: list[Face | None] = []
+        """The main face of every frame; frames of one call may differ in size."""
+        found = self.candidates(frames)
+        return main_track(found) if self.face == "track" else largest(found)
+
+    def candidates(self, frames: Sequence[np.ndarray]) -> list[list[Face]]:
+        """All faces of every frame, the surest first."""
+        found: list[list[Face]] = []
         with _one_thread(self.device):
             for batch in _equal_runs(frames, self.batch):
-                faces += self._detect(batch)
-        return faces
+                found += self._detect(batch)
+        return found
 
-    def _detect(self, frames: Sequence[np.ndarray]) -> list[Face | None]:
+    def _detect(self, frames: Sequence[np.ndarray]) -> list[list[Face]]:
         import torch
 
         scale = min(1.0, self.longest / max(frames[0].shape[:2]))
-        bgr = [frame[:, :, ::-1] for frame in frames]
         if scale < 1:
-            bgr = [
-                cv2.resize(np.ascontiguousarray(f), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) for f in bgr
-            ]
-        tensor = torch.from_numpy(np.stack(bgr).astype(np.float32))
+            size = tuple(max(round(side * scale), 1) for side in frames[0].shape[1::-1])
+            frames = [cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames]
+        height, width = frames[0].shape[:2]
+        network = self._network
         with torch.inference_mode():
-            boxes, points = self._network.batched_detect_faces(tensor, conf_threshold=self.confidence)
-        return [_largest(b, p, scale) for b, p in zip(boxes, points, strict=True)]
+            pixels = torch.from_numpy(np.stack(frames)).to(self.device)  # [B, H, W, 3], as the memory is laid out
+            pixels = pixels.flip(-1).float().permute(0, 3, 1, 2) - network.mean_tensor
+            boxes, scores, points = network(pixels.contiguous(memory_format=torch.channels_last))
+            priors = _priors(self.model, height, width).to(self.device)
+            size = np.array([width, height]) / scale
+            return [_faces(*found, priors, self.confidence, size) for found in zip(boxes, scores, points, strict=True)]
 
 
-def _largest(boxes: np.ndarray, points: np.ndarray, scale: float) -> Face | None:
-    if not len(boxes):
-        return None
-    best = int(np.argmax((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])))
-    return Face(boxes[best, :4] / scale, points[best].reshape(5, 2) / scale, float(boxes[best, 4]))
+def _faces(boxes: Any, scores: Any, points: Any, priors: Any, confidence: float, size: np.ndarray) -> list[Face]:
+    """What the network says of one frame. boxes: [A, 4], scores: [A, 2], points: [A, 10], one row a prior box; size:
+    [2], width and height of the whole frame."""
+    from facexlib.detection.retinaface_utils import decode, decode_landm, py_cpu_nms
+
+    sure = scores[:, 1] > confidence  # decoding the others, nearly all, would be for nothing
+    if not bool(sure.any()):
+        return []
+    corners = decode(boxes[sure], priors[sure], VARIANCE).cpu().numpy() * np.tile(size, 2)
+    places = decode_landm(points[sure], priors[sure], VARIANCE).cpu().numpy() * np.tile(size, 5)
+    certain = scores[sure, 1].cpu().numpy()
+    kept = py_cpu_nms(np.column_stack([corners, certain]), OVERLAP)
+    return [Face(corners[i], places[i].reshape(5, 2), float(certain[i])) for i in kept]
+
+
+@lru_cache(maxsize=8)
+def _priors(model: str, height: int, width: int) -> Any:
+    """The prior boxes `[A, 4]` of frames of one size; facexlib makes them in a loop, which takes as long as the small
+    network itself."""
+    from facexlib.detection.retinaface import generate_config
+    from facexlib.detection.retinaface_utils import PriorBox
+
+    return PriorBox(generate_config(MODELS[model][0]), image_size=(height, width)).forward()
 
 
 def _equal_runs(frames: Sequence[np.ndarray], most: int) -> Iterator[list[np.ndarray]]:
@@ -153,4 +195,20 @@ def _load(model: str, path: Path, device: str) -> Any:
         raise DataError(
             f"{model}: expected weights of this network in {path}. Found {type(error).__name__}."
         ) from error
-    return network.to(device).eval()
+    return _fused(network.eval()).to(device, memory_format=torch.channels_last)
+
+
+def _fused(network: Any) -> Any:
+    """The same network with every batch normalisation drawn into the convolution before it: a third faster on a CPU,
+    results equal to rounding."""
+    from torch import nn
+    from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+    before = ""
+    for name, part in list(network.named_children()):
+        if isinstance(part, nn.BatchNorm2d) and before:
+            setattr(network, before, fuse_conv_bn_eval(getattr(network, before), part))
+            setattr(network, name, nn.Identity())
+        before = name if isinstance(part, nn.Conv2d) else ""
+        _fused(part)
+    return network

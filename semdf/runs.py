@@ -2,20 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import or_
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError, field_validator
 from torch import nn
 
-from semdf import hierarchy
+from semdf import ROOT, hierarchy
 from semdf.artifacts import read_json, read_weights, write_json, write_weights
-from semdf.errors import DataError
-from semdf.model import BinaryBaseline, JointEmbedding
-from semdf.params import Section, Train
+from semdf.errors import DataError, ParameterError
+from semdf.model import BinaryBaseline, Detector, JointEmbedding, NodeHeads
+from semdf.params import Objective, Section, Train
 
-__all__ = ["Config", "Crop", "build", "load", "save"]
+__all__ = ["ABLATIONS", "Config", "Crop", "Variant", "build", "configure", "load", "save", "weights_of"]
+
+#: Name of an ablation -> what it changes of a run: fields of `train` and of `variant`.
+ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
+    "independent": {"variant": {"structure": "none"}},
+    "heads": {"variant": {"outputs": "heads"}},
+    "independent_heads": {"variant": {"outputs": "heads", "structure": "none"}},
+    "dot": {"train": {"similarity": "dot"}},
+    "antonyms": {"variant": {"wording": "antonyms"}},
+    "no_expansion": {"variant": {"expanded": False}},
+    "root_only": {"variant": {"levels": ["root"]}},
+    "root_global": {"variant": {"levels": ["root", "global"]}},
+    "root_local": {"variant": {"levels": ["root", "local"]}},
+    "held_out": {"variant": {"upper": "held_out"}},
+    "optimiser_step": {"variant": {"virtual": "adamw"}},
+    "frozen_text": {"variant": {"freeze": "text"}},
+    "frozen_image": {"variant": {"freeze": "image"}},
+    "pretrained": {"train": {"pretrained": "pretrained/clip/model.safetensors"}},
+    "scratch": {"train": {"pretrained": ""}},
+    "unpaired": {"train": {"paired": False}},
+    "no_prior": {"train": {"prior": False}},
+    "full_text_rate": {"train": {"text_lr": 1.0}},
+}
+
+
+class Variant(Section):
+    """What ablations change of the method; the defaults are the method.
+
+    outputs: logits from `prompts` (joint embedding) or from a linear `heads` layer on the image alone.
+    structure: marginals over the legal states of the `hierarchy`, or independent sigmoids (`none`).
+    wording: `single` prompts, or `antonyms`: less the similarity to the opposite (the words are ours).
+    levels: whose losses are trained on; the root is always one of them.
+    unobserved: targets that a label row leaves open count as `zero` [R], or are `masked` out of the loss
+        [the paper of the FFSC data set].
+    expanded: train on the expanded data set, not on the manipulations of the data set alone.
+    upper: the upper batches of auto_lambda come from the `training` list [R], or from identities that are
+        `held_out` of the lower ones, `upper_share` of all [ours].
+    virtual: the virtual step of auto_lambda is plain `sgd` [R] or the one that `adamw` is going to take [ours].
+    freeze: a tower that is not trained, `text` or `image`, or `none` [R].
+    compile: the image tower by torch.compile: equal up to rounding, a minute to start, no gain measured yet [ours].
+    """
+
+    outputs: Literal["prompts", "heads"] = "prompts"
+    structure: Literal["hierarchy", "none"] = "hierarchy"
+    wording: Literal["single", "antonyms"] = "single"
+    levels: list[Literal["root", "global", "local"]] = ["root", "global", "local"]
+    unobserved: Literal["zero", "masked"] = "zero"
+    expanded: bool = True
+    upper: Literal["training", "held_out"] = "training"
+    upper_share: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    virtual: Literal["sgd", "adamw"] = "sgd"
+    freeze: Literal["none", "text", "image"] = "none"
+    compile: bool = False
+
+    @field_validator("levels")
+    @classmethod
+    def _with_root(cls, levels: list[str]) -> list[str]:
+        if "root" not in levels or len(set(levels)) < len(levels):
+            raise ValueError("must hold the root, and each level once")
+        return levels
 
 
 class Crop(Section):
@@ -34,10 +95,11 @@ class Crop(Section):
 class Config(Section):
     """Everything that is needed to build a run's model again and to cut pictures for it."""
 
-    objective: Literal["binary", "equal", "auto_lambda"]
+    objective: Objective
     seed: int
     train: Train
     crop: Crop
+    variant: Variant = Variant()
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -46,24 +108,60 @@ class Config(Section):
         return names[:1] if self.objective == "binary" else names
 
 
-def build(config: Config, rates: Sequence[float] | None = None) -> nn.Module:
+def configure(run: str, seed: int, train: Mapping[str, Any], crop: Mapping[str, Any]) -> Config:
+    """The configuration of a run by its name: an objective, or some of `ABLATIONS`, joined by `+`.
+
+    "pretrained" is the objective `auto_lambda` with the change of that name, "binary+pretrained" the baseline with it.
+
+    Args:
+        train: The block `train` of params.yaml.
+        crop: The arguments of `Crop`.
+
+    Raises:
+        ParameterError: unknown name, two objectives, or a value that is refused.
+    """
+    parts = run.split("+")
+    objectives = [part for part in parts if part not in ABLATIONS] or ["auto_lambda"]
+    if len(objectives) > 1:
+        raise ParameterError(f"run {run!r}: must name one objective at the most, found {', '.join(objectives)}")
+    changes = [ABLATIONS[part] for part in parts if part in ABLATIONS]
+    try:
+        return Config(
+            objective=objectives[0],
+            seed=seed,
+            train=reduce(or_, (change.get("train", {}) for change in changes), dict(train)),
+            crop=crop,
+            variant=reduce(or_, (change.get("variant", {}) for change in changes), {}),
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ParameterError(f"run {run!r}: {where}: {first['msg']}, found {first['input']!r}") from None
+
+
+def weights_of(train: Train) -> Path | None:
+    """The file that `train.pretrained` names, relative to the repository; None for a tag or none at all."""
+    return ROOT / train.pretrained if Path(train.pretrained).suffix else None
+
+
+def build(config: Config, rates: Sequence[float] | None = None) -> Detector:
     """The model of a run with fresh weights (or the pretrained ones that `train.pretrained` names).
 
     Args:
         rates: [N] label rates for the prior offset per node; None starts without an offset.
     """
-    t = config.train
+    t, v = config.train, config.variant
+    common = {"pretrained": weights_of(t) or t.pretrained or None, "precision": t.precision, "seed": config.seed}
+    nodes = {"structure": v.structure, "prior": rates if t.prior else None, **common}
     if config.objective == "binary":
-        return BinaryBaseline(t.encoder, pretrained=t.pretrained or None, precision=t.precision, seed=config.seed)
-    return JointEmbedding(
-        t.encoder,
-        hierarchy.load(t.hierarchy),
-        similarity=t.similarity,
-        pretrained=t.pretrained or None,
-        prior=rates if t.prior else None,
-        precision=t.precision,
-        seed=config.seed,
-    )
+        model = BinaryBaseline(t.encoder, **common)
+    elif v.outputs == "heads":
+        model = NodeHeads(t.encoder, hierarchy.load(t.hierarchy), **nodes)
+    else:
+        model = JointEmbedding(
+            t.encoder, hierarchy.load(t.hierarchy), similarity=t.similarity, wording=v.wording, **nodes
+        )
+    return model.freeze(v.freeze)
 
 
 def save(model: nn.Module, config: Config, folder: Path) -> None:

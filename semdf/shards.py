@@ -5,45 +5,100 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from semdf.errors import DataError, MissingError
+from semdf.artifacts import writing
+from semdf.errors import DataError, MissingError, ParameterError
+from semdf.headers import allow
+from semdf.paths import below
 
-__all__ = ["ShardReader", "ShardWriter", "decode_png", "encode_png", "read_image", "read_member"]
+__all__ = [
+    "FORMATS",
+    "ShardReader",
+    "ShardWriter",
+    "decode_image",
+    "decode_png",
+    "encode_image",
+    "encode_png",
+    "read_image",
+    "read_member",
+]
+
+#: Larger pictures are not decoded, pixels (ours): a crop is never as large.
+LARGEST = 100_000_000
+#: How pictures are stored, and the ending of their names.
+FORMATS = {"png": ".png", "jpeg": ".jpg"}
 
 
 def encode_png(image: np.ndarray) -> bytes:
-    """The PNG of an image `[H, W, 3]` (RGB) or `[H, W]`, uint8."""
+    """The PNG of an image `[H, W, 3]` (RGB) or `[H, W]`, uint8.
+
+    Quickly rather than tightly packed: differences to the row above for photographs, none for maps of labels.
+    """
+    row = cv2.IMWRITE_PNG_FILTER_UP if image.ndim == 3 else cv2.IMWRITE_PNG_FILTER_NONE
+    return _encode(image, ".png", [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_FILTER, row])
+
+
+def encode_image(image: np.ndarray, kind: str = "png", quality: int = 95) -> bytes:
+    """A file of an image `[H, W, 3]` (RGB) or `[H, W]`, uint8. kind: of `FORMATS`; quality: of a JPEG, 1 to 100; its
+    colours keep the full resolution (4:4:4)."""
+    if kind not in FORMATS or not 1 <= quality <= 100:
+        raise ParameterError(
+            f"a picture is stored as {' or '.join(FORMATS)}, of quality 1 to 100. Found {kind!r}, {quality}."
+        )
+    if kind == "png":
+        return encode_png(image)
+    colours = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    return _encode(image, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality, *colours])
+
+
+def _encode(image: np.ndarray, suffix: str, options: list[int]) -> bytes:
     bgr = image[:, :, ::-1] if image.ndim == 3 else image
-    ok, data = cv2.imencode(".png", np.ascontiguousarray(bgr), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    ok, data = cv2.imencode(suffix, np.ascontiguousarray(bgr), options)
     if not ok:
         raise DataError(f"image: expected [H, W, 3] or [H, W] uint8. Found {image.shape} {image.dtype}.")
     return data.tobytes()
 
 
-def decode_png(data: bytes) -> np.ndarray:
-    """The image of a PNG: `[H, W, 3]` uint8 (RGB) or `[H, W]` uint8."""
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+def decode_image(data: bytes, name: str = "picture") -> np.ndarray:
+    """The image of a PNG or JPEG: `[H, W, 3]` uint8 (RGB) or `[H, W]` uint8.
+
+    Raises DataError, which names the picture, for other bytes and for more than `LARGEST` pixels.
+    """
+    if not data.startswith((b"\x89PNG", b"\xff\xd8")):
+        raise DataError(f"{name}: expected a PNG or JPEG. Found {len(data)} bytes that are none.")
+    allow(data, name, LARGEST)
+    image = None
+    with suppress(cv2.error):  # raised for damage that OpenCV does not foresee; else it gives None
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if image is None:
-        raise DataError(f"expected a PNG. Found {len(data)} bytes that are none.")
+        raise DataError(f"{name}: expected a PNG or JPEG. Found one that cannot be decoded.")
+    if image.dtype != np.uint8 or image.shape[2:] not in ((), (3,)):
+        raise DataError(f"{name}: expected [H, W, 3] or [H, W] uint8. Found {image.shape} {image.dtype}.")
     return np.ascontiguousarray(image[:, :, ::-1]) if image.ndim == 3 else image
+
+
+decode_png = decode_image
 
 
 class ShardWriter:
     """Writes members to a tar in the order given; the file appears under its name only when complete.
 
     Members carry no time, owner or mode of this machine, so equal members make equal bytes.
+    Raises WriteError where the disk is full or writing is not allowed.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         self._partial = self.path.with_name(f"{self.path.name}.{os.getpid()}.partial")
-        self._tar = tarfile.open(self._partial, "w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115
+        with writing(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._tar = tarfile.open(self._partial, "w", format=tarfile.PAX_FORMAT)
 
     def __repr__(self) -> str:
         return f"ShardWriter({self.path.name!r})"
@@ -52,17 +107,22 @@ class ShardWriter:
         """Append one member."""
         info = tarfile.TarInfo(member)
         info.size, info.mode = len(data), 0o644
-        self._tar.addfile(info, io.BytesIO(data))
+        with writing(self.path):
+            self._tar.addfile(info, io.BytesIO(data))
 
     def __enter__(self) -> ShardWriter:
         return self
 
     def __exit__(self, kind, *_) -> None:
-        self._tar.close()
-        if kind is None:
-            os.replace(self._partial, self.path)
-        else:
-            self._partial.unlink(missing_ok=True)
+        with writing(self.path):
+            try:
+                if kind is None:
+                    self._tar.close()
+                    os.replace(self._partial, self.path)
+            finally:
+                with suppress(OSError):  # what could not be written cannot always be closed either
+                    self._tar.fileobj.close()
+                self._partial.unlink(missing_ok=True)
 
 
 class ShardReader:
@@ -74,9 +134,8 @@ class ShardReader:
         if not self.path.is_file():
             raise MissingError(f"shard: expected a tar file at {self.path}. Found none.")
         try:
-            with tarfile.open(self.path, "r:") as tar:
-                self._index = {info.name: (info.offset_data, info.size) for info in tar if info.isfile()}
-        except tarfile.TarError as error:
+            self._index = _index(self.path)
+        except (tarfile.TarError, ValueError, OverflowError, OSError) as error:
             raise DataError(f"shard: expected a tar file. Found {self.path}: {error}.") from error
         self._handle: tuple[int, int] | None = None  # process, file descriptor
 
@@ -105,7 +164,7 @@ class ShardReader:
 
     def image(self, member: str) -> np.ndarray:
         """One member decoded."""
-        return decode_png(self.read(member))
+        return decode_image(self.read(member), f"{self.path}, {member}")
 
     def close(self) -> None:
         """Close the file; a later read opens it again."""
@@ -121,13 +180,28 @@ class ShardReader:
         return {"path": self.path, "_index": self._index, "_handle": None}
 
 
+def _index(path: Path) -> dict[str, tuple[int, int]]:
+    """Offset and size of every member that is a plain file. Raises ValueError where one does not lie in the file, or
+    not after the one before it: sizes in a header may be anything."""
+    index: dict[str, tuple[int, int]] = {}
+    whole, end = path.stat().st_size, 0
+    with tarfile.open(path, "r:") as tar:
+        for info in tar:
+            if info.size < 0 or info.offset_data < end or info.offset_data + info.size * info.isfile() > whole:
+                raise ValueError(f"member {info.name!r} does not lie in the file")
+            end = info.offset_data
+            if info.isfile():
+                index[info.name] = info.offset_data, info.size
+    return index
+
+
 @lru_cache(maxsize=64)
 def _reader(path: Path, size: int, changed: int) -> ShardReader:
     return ShardReader(path)
 
 
 def _open(root: Path, shard: str) -> ShardReader:
-    path = Path(root) / shard
+    path = below(root, shard, "shard")
     if not path.is_file():
         raise MissingError(f"shard: expected a tar file at {path}. Found none.")
     state = path.stat()
@@ -135,10 +209,13 @@ def _open(root: Path, shard: str) -> ShardReader:
 
 
 def read_member(root: Path, shard: str, member: str) -> bytes:
-    """The bytes of one member of the tar `root/shard`; its index is kept for the next call."""
+    """The bytes of one member of the tar `root/shard`; its index is kept for the next call.
+
+    Raises DataError if `shard` or a link on its way leads out of `root`.
+    """
     return _open(root, shard).read(member)
 
 
 def read_image(root: Path, shard: str, member: str) -> np.ndarray:
     """One image of the tar `root/shard`: `[H, W, 3]` uint8 sRGB, or `[H, W]` uint8."""
-    return decode_png(read_member(root, shard, member))
+    return _open(root, shard).image(member)

@@ -5,19 +5,22 @@ longest one (17 of 77 tokens). Of the 49,408 token embeddings only those in the 
 those are kept.
 """
 
-import pickle
+import hashlib
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import open_clip
-import safetensors.torch
 import torch
-from safetensors import SafetensorError
+from open_clip.pretrained import download_pretrained_from_hf, download_pretrained_from_url
 from torch import Tensor, nn
 
+from semdf.artifacts import read_tensors, read_weights
+from semdf.encoding import encode_image, lean
 from semdf.errors import DataError, MissingError, ParameterError
 
 __all__ = [
@@ -34,6 +37,34 @@ __all__ = [
 
 #: Entries of OpenAI's CLIP state dicts that are settings, not weights.
 SETTINGS = ("input_resolution", "context_length", "vocab_size")
+
+
+@dataclass(frozen=True)
+class Release:
+    """Weights on huggingface.co: repository, commit and file, and the SHA-256 that the file must have."""
+
+    repository: str
+    revision: str
+    file: str
+    sha256: str
+
+    def __str__(self) -> str:
+        place = f"https://huggingface.co/{self.repository}/resolve/{self.revision}/{self.file}"
+        return f"{place} (SHA-256 {self.sha256})"
+
+
+#: What is fetched from a hub: (encoder, tag of open_clip) -> where it lies.
+PINNED = {
+    ("ViT-B-32", "openai"): Release(
+        "timm/vit_base_patch32_clip_224.openai",
+        "a6f597a30f7b82c51704746581f9a4e41421e878",
+        "open_clip_model.safetensors",
+        "e6d1bd7789aa45192b3bf90570a789b478bae1b74ebcce7eddd908e83a2b7c31",
+    )
+}
+
+#: The other weights that may be fetched: OpenAI's own, whose SHA-256 is part of the address that open_clip knows.
+OPENAI = re.compile(r"https://openaipublic\.[a-z.]+/clip/models/([0-9a-f]{64})/[^/]+\.pt")
 
 FOLDER = Path(__file__).parent / "encoders"
 for _path in sorted(FOLDER.glob("*.json")):
@@ -63,6 +94,7 @@ class ImageTower(nn.Module):
         self.precision = precision
         self.preprocess = preprocess(visual)
         self.visual = visual.to(memory_format=torch.channels_last)
+        lean(self.visual)
         self.register_buffer("mean", torch.tensor(self.preprocess.mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(self.preprocess.std).view(3, 1, 1), persistent=False)
 
@@ -74,7 +106,7 @@ class ImageTower(nn.Module):
             raise ParameterError(f"images: must be normalised and floating point, found {images.dtype}")
         images = images.contiguous(memory_format=torch.channels_last)
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
-            features = self.visual(images)
+            features = encode_image(self.visual, images)
         return features.float() if features.dtype == torch.bfloat16 else features
 
     def normalise(self, images: Tensor) -> Tensor:
@@ -94,8 +126,8 @@ def create(encoder: str, pretrained: str | Path | None = None, seed: int | None 
 
     encoder: a name from `known()` or of open_clip.
     pretrained: a file (`.safetensors`, or `.pt` that holds tensors only) with a CLIP state dict, perhaps
-        under "model" as the authors save theirs; or an open_clip tag such as "openai", fetched or from its
-        cache.
+        under "model" as the authors save theirs; or the tag "openai", fetched or from its cache: for the encoders
+        of OpenAI alone, whose files have pinned hashes.
     seed: of the random weights; None draws from torch's global generator.
 
     Raises MissingError when the weights cannot be had: an encoder is never silently random.
@@ -177,30 +209,50 @@ def _is_file(pretrained: str | Path) -> bool:
 
 
 def _fetch(encoder: str, tag: str) -> open_clip.CLIP:
-    tags = open_clip.list_pretrained_tags_by_model(encoder)
-    if tag not in tags:
-        raise MissingError(f"pretrained: for {encoder!r} must be a file or one of {tags}, found {tag!r}")
-    settings = open_clip.get_pretrained_cfg(encoder, tag)
+    settings, release = open_clip.get_pretrained_cfg(encoder, tag), PINNED.get((encoder, tag))
+    address = settings.get("url", "")
+    if release is None and not OPENAI.fullmatch(address):
+        known = [name for name in open_clip.list_pretrained_tags_by_model(encoder) if name == "openai"]
+        raise MissingError(f"pretrained: for {encoder!r} must be a file or one of {known}, found {tag!r}")
     try:
         with warnings.catch_warnings(action="ignore", category=UserWarning):  # about QuickGELU, set below
-            return open_clip.create_model(
-                encoder,
-                pretrained=tag,
-                require_pretrained=True,
-                quick_gelu=settings.get("quick_gelu", False),
-            )
+            clip = open_clip.create_model(encoder, quick_gelu=settings.get("quick_gelu", False))
+        if release is None:
+            path = download_pretrained_from_url(address)  # compares with the hash in the address
+        else:
+            path = download_pretrained_from_hf(release.repository, release.file, release.revision)
     except (RuntimeError, OSError) as error:
-        raise MissingError(f"pretrained: weights {tag!r} of {encoder!r} cannot be had: {error}") from error
+        rule = f"without a network, fetch {release or address} elsewhere and name the file here"
+        raise MissingError(f"pretrained: weights {tag!r} of {encoder!r} cannot be had: {error}; {rule}") from error
+    path = Path(path)
+    if release and (found := _sha256(path)) != release.sha256:
+        raise DataError(f"pretrained: {path.name} must have the SHA-256 {release.sha256}, found {found}")
+    _load(clip, path)
+    return clip
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@cache
+def _scripts() -> frozenset[str]:
+    """SHA-256 of the TorchScript archives in which OpenAI published its weights."""
+    addresses = (open_clip.get_pretrained_cfg(*pair).get("url", "") for pair in open_clip.list_pretrained())
+    return frozenset(found.group(1) for found in map(OPENAI.fullmatch, addresses) if found)
 
 
 def _load(clip: open_clip.CLIP, path: Path) -> None:
     try:
         if path.suffix == ".safetensors":
-            state = safetensors.torch.load_file(path)
+            state = read_weights(path)
+        elif path.is_file() and _sha256(path) in _scripts():
+            state = torch.jit.load(path, map_location="cpu").float().state_dict()
         else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            state = read_tensors(path)
         if isinstance(state.get("model"), dict):
             state = state["model"]
         clip.load_state_dict({name: value for name, value in state.items() if name not in SETTINGS})
-    except (RuntimeError, SafetensorError, pickle.UnpicklingError, TypeError, AttributeError) as error:
+    except (DataError, RuntimeError, TypeError, AttributeError, ValueError) as error:
         raise DataError(f"pretrained: {path.name!r} must hold this encoder's state dict: {error}") from error

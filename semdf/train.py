@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
+import shutil
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count, repeat
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +16,17 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from semdf import weighting
-from semdf.artifacts import atomic
-from semdf.datasets import Samples, pair_batches, shuffled_batches, views
-from semdf.errors import DataError
+from semdf import ROOT, determinism, distributed, weighting
+from semdf.artifacts import digest, read_table, write_table, write_weights
+from semdf.checkpoints import keep, resume, warm_cosine
+from semdf.datasets import Samples, hold_out, pair_batches, select, shuffled_batches, views
+from semdf.errors import DataError, ParameterError, SemdfError
 from semdf.losses import CrossEntropy, Fidelity
-from semdf.runs import Config, build
+from semdf.runs import Config, build, weights_of
 
-__all__ = ["Record", "fit", "predict"]
+__all__ = ["Record", "checkpoints_of", "fit", "predict"]
 
-Batch = tuple[Tensor, Tensor, Tensor]
+Batch = tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
@@ -40,38 +43,74 @@ def fit(samples: Samples, validation: Samples, config: Config, *, checkpoints: P
     The model of the last epoch is kept: nothing is chosen on any data. Validation is measured after every epoch
     for the curve only. A paired batch holds fakes and their own pristine sources (see `pair_batches`).
 
+    With `config.train.processes` above 1 that many processes on this machine share every batch; under `torchrun` they
+    are there already, and the first one writes. Weights and scores are then those of one process up to rounding.
+
     Args:
-        checkpoints: Folder for a checkpoint after each epoch, from which an interrupted training resumes.
+        checkpoints: Folder for a checkpoint after each epoch, from which an interrupted training resumes. Processes
+            on several machines must all see it.
 
     Raises:
-        DataError: the loss is not finite.
+        DataError: a loss or a weight of a task is not finite; the batches of that step are kept with the checkpoints.
+        ParameterError: processes cannot share the batches equally, or what is trained is no mean over a batch.
     """
-    torch.set_num_threads(config.train.threads)
-    torch.use_deterministic_algorithms(True)
-    torch.manual_seed(config.seed)
     t = config.train
-    model = build(config, _rates(samples))
+    if t.processes > 1 and (config.variant.compile or config.variant.unobserved == "masked"):
+        raise ParameterError(
+            "processes: must be 1 for a compiled tower, and for masked targets, whose loss is no mean over the batch, "
+            f"found {t.processes}"
+        )
+    if t.processes > 1 and not distributed.launched():
+        return _launch(samples, validation, config, checkpoints)
+    with distributed.joined(t.processes, t.device):
+        return _fit(samples, validation, config, checkpoints)
+
+
+def _fit(samples: Samples, validation: Samples, config: Config, checkpoints: Path | None) -> Record:
+    """`fit` by this process, alone or as one of a group."""
+    t, v = config.train, config.variant
+    determinism.fix(config.seed, t.threads)
+    if not v.expanded:
+        samples = select(samples, ~samples.rows["manipulation"].str.startswith("expanded").to_numpy())
+    held = samples
+    if v.upper == "held_out":
+        samples, held, _ = hold_out(samples, v.upper_share, config.seed)
+    model = distributed.synchronise(build(config, _rates(samples)).to(distributed.place(t.device)))
+    if v.compile:
+        model.image.compile()
     binary = config.objective == "binary"
-    objective = CrossEntropy(model) if binary else Fidelity(model)
-    names = ("root",) if binary else tuple(model.hierarchy.levels)
-    strategy = weighting.load("equal" if binary else config.objective, tasks=len(names), **_options(config))
+    names = ("root",) if binary else tuple(v.levels)
+    objective = CrossEntropy(model) if binary else Fidelity(model, levels=names)
     optimiser = torch.optim.AdamW(_groups(model, t.lr, t.text_lr, t.weight_decay), betas=(0.9, 0.98))
+    strategy = weighting.load("equal" if binary else config.objective, tasks=names, **_options(config, optimiser))
+    reduce = distributed.average if distributed.size() > 1 else None
     steps = min(t.pairs, len(samples.fakes)) // min(t.batch // 2, len(samples.fakes))
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, _cosine(steps * t.epochs, t.warmup))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, warm_cosine(steps * t.epochs, t.warmup))
     stateful = {"model": model, "strategy": strategy, "optimiser": optimiser, "schedule": schedule}
-    history = _resume(checkpoints, stateful)
+    history = resume(checkpoints, stateful)
+    distributed.agreed(len(history), "epochs in the folder of checkpoints")
     for epoch in range(len(history), t.epochs):
         model.train()
         rows = []
-        batches = zip(_batches(samples, config, epoch, 0), _batches(samples, config, epoch, 1), strict=True)
-        for lower, upper in tqdm(
-            batches, total=steps, desc=f"epoch {epoch + 1}/{t.epochs}", mininterval=5, leave=False
+        uppers = _uppers(held, config, epoch) if weighting.needs_upper(strategy) else repeat(None)
+        for lower in tqdm(
+            _batches(samples, config, (config.seed, epoch, 0)),
+            total=steps,
+            desc=f"epoch {epoch + 1}/{t.epochs}",
+            mininterval=5,
+            leave=False,
+            disable=distributed.rank() > 0,
         ):
-            lower, upper = (_prepare(samples, model, *b, config.crop.resampled) for b in (lower, upper))
+            lower, upper = (drawn and _prepare(model, config, *drawn) for drawn in (lower, next(uppers)))
             rate = optimiser.param_groups[0]["lr"]
-            step = strategy.backward(objective, lower, upper, lr=rate, weight_decay=t.weight_decay)
-            if not torch.isfinite(step.losses).all():
-                raise DataError(f"training loss must be finite, found {step.losses.tolist()} in epoch {epoch + 1}")
+            try:
+                step = strategy.backward(objective, lower, upper, lr=rate, weight_decay=t.weight_decay, reduce=reduce)
+                if not (step.losses.isfinite().all() and step.weights.isfinite().all()):
+                    raise DataError(
+                        f"losses and weights must be finite, found {step.losses.tolist()} and {step.weights.tolist()}"
+                    )
+            except SemdfError as error:
+                raise DataError(f"epoch {epoch + 1}: {error}{_keep(lower, upper, checkpoints)}") from error
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimiser.step()
             schedule.step()
@@ -90,17 +129,68 @@ def fit(samples: Samples, validation: Samples, config: Config, *, checkpoints: P
                 "val_auc": float(roc_auc_score(validation.targets[:, 0], p)),
             }
         )
-        _checkpoint(checkpoints, stateful, history)
+        if distributed.rank() == 0:
+            keep(checkpoints, stateful, history)
     return Record(model.eval(), pd.DataFrame(history))
 
 
 def predict(model: nn.Module, samples: Samples, *, batch: int = 64, resample: bool = False) -> np.ndarray:
-    """Marginals [n, N] of all samples in the deterministic view."""
+    """Marginals [n, N] of all samples in the deterministic view; each process of a group does some of the batches."""
     model.eval()
+    where = next(model.parameters()).device
+
+    def marginals(images: Tensor) -> Tensor:
+        return model(model.normalise(views(images, model.image_size, resample=resample).to(where)))
+
     with torch.inference_mode():
-        seen = (views(x, model.image_size, resample=resample) for x in samples.images.split(batch))
-        parts = [model(model.normalise(x)) for x in seen]
-    return torch.cat(parts).float().numpy()
+        return distributed.spread(marginals, samples.images.split(batch)).float().numpy()
+
+
+def checkpoints_of(config: Config, *folders: Path) -> Path:
+    """Where the checkpoints of this training lie: a folder below scratch/ that depends on everything it reads.
+
+    folders: of the manifests and tars of its pictures.
+    """
+    from semdf.imports import sources
+
+    manifests = [folder / "manifest.parquet" for folder in folders]
+    shards = sorted(path for folder in folders for path in folder.rglob("*.tar"))
+    start = weights_of(config.train)
+    key = digest(config.model_dump(), *manifests, *shards, *sources("train"), *([start] if start else []))
+    return ROOT / "scratch" / "train" / key
+
+
+def _launch(samples: Samples, validation: Samples, config: Config, checkpoints: Path | None) -> Record:
+    """`fit` by processes of its own, which leave their last checkpoint to this one."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = checkpoints or Path(temporary)
+        if len(resume(folder, {})) < config.train.epochs:
+            handover = folder / "handover"
+            for name, part in (("training", samples), ("validation", validation)):
+                _hand_over(part, handover / name)
+            t = config.train
+            distributed.launch(_work, t.processes, handover, config, folder, device=t.device, threads=t.threads)
+            shutil.rmtree(handover)
+        return _fit(samples, validation, config, folder)  # finds nothing left to do
+
+
+def _work(handover: Path, config: Config, checkpoints: Path) -> None:
+    samples, validation = (_take_over(handover / name) for name in ("training", "validation"))
+    fit(samples, validation, config, checkpoints=checkpoints)
+
+
+TENSORS = ("images", "targets", "observed", "partner")
+
+
+def _hand_over(samples: Samples, folder: Path) -> None:
+    write_table(samples.rows, folder / "rows.parquet")
+    torch.save({name: getattr(samples, name) for name in TENSORS}, folder / "tensors.pt")
+
+
+def _take_over(folder: Path) -> Samples:
+    """The pictures stay in the file, of which the processes share one copy in memory."""
+    tensors = torch.load(folder / "tensors.pt", weights_only=True, mmap=True)
+    return Samples(read_table(folder / "rows.parquet"), **tensors)
 
 
 def _groups(model: nn.Module, lr: float, text_lr: float, weight_decay: float) -> list[dict]:
@@ -115,34 +205,62 @@ def _groups(model: nn.Module, lr: float, text_lr: float, weight_decay: float) ->
     ]
 
 
-def _cosine(total: int, warmup: float) -> Callable[[int], float]:
-    """Linear rise over the first share `warmup` of the steps, then half a cosine towards 0."""
-
-    def factor(step: int) -> float:
-        rise = max(1, round(warmup * total))
-        return min(1.0, (step + 1) / rise) * (0.5 + 0.5 * math.cos(math.pi * step / total))
-
-    return factor
+Drawn = tuple[Samples, Tensor, np.random.Generator]
 
 
-def _batches(samples: Samples, config: Config, epoch: int, level: int) -> Iterator[tuple[Tensor, np.random.Generator]]:
-    """Batches of the lower (0) or upper (1) level: two orders of the same list, as released."""
-    seed = (config.seed, epoch, level)
+def _batches(samples: Samples, config: Config, seed: tuple[int, ...]) -> Iterator[Drawn]:
+    """One pass of batches: samples, their indices, and the random source of their views."""
     draw = pair_batches if config.train.paired else shuffled_batches
     random = np.random.default_rng((*seed, 1))
     for indices in draw(samples, config.train.batch, config.train.pairs, seed):
-        yield indices, random
+        yield samples, indices, random
 
 
-def _prepare(samples: Samples, model: nn.Module, indices: Tensor, random: np.random.Generator, resample: bool) -> Batch:
-    images = views(samples.images[indices], model.image_size, random, resample=resample)
-    return model.normalise(images), samples.targets[indices], samples.observed[indices]
+def _uppers(samples: Samples, config: Config, epoch: int) -> Iterator[Drawn]:
+    """Batches of the upper level: another order of the same list, as released, or held-out people, over and over."""
+    seed = (config.seed, epoch, 1)
+    yield from _batches(samples, config, seed)
+    for again in count(1):
+        yield from _batches(samples, config, (*seed, again))
 
 
-def _options(config: Config) -> dict:
-    """What the strategy of this run takes besides the number of tasks."""
+def _prepare(model: nn.Module, config: Config, samples: Samples, indices: Tensor, random: np.random.Generator) -> Batch:
+    """This process's share of a batch; random views are drawn for the whole of it."""
+    mine, where = distributed.share(len(indices)), next(model.parameters()).device
+    views_drawn = len(indices) // 2 if config.train.paired and config.train.same_view else len(indices)
+    indices, within = indices[mine], (mine % views_drawn, views_drawn)
+    images = views(samples.images[indices], model.image_size, random, resample=config.crop.resampled, within=within)
+    batch = model.normalise(images.to(where)), samples.targets[indices].to(where)
+    return (*batch, samples.observed[indices].to(where)) if config.variant.unobserved == "masked" else batch
+
+
+def _options(config: Config, optimiser: torch.optim.AdamW) -> dict:
+    """What the strategy of this run takes besides the names of the tasks."""
     t = config.train
-    return {"every": t.lambda_every, "lr": t.lambda_lr} if config.objective == "auto_lambda" else {}
+    match config.objective:
+        case "auto_lambda" | "auto_lambda_fd" | "auto_lambda_late":
+            options = {"every": t.lambda_every, "lr": t.lambda_lr, "primary": "root"}
+            if config.variant.virtual == "adamw":
+                options["optimiser"] = optimiser
+            return options
+        case "random":
+            return {"seed": config.seed}
+        case _:
+            return {}
+
+
+def _keep(lower: Batch, upper: Batch | None, folder: Path | None) -> str:
+    """Save the batches of a step that failed; where, as the end of a sentence."""
+    if folder is None:
+        return ""
+    parts = {
+        f"{level}/{name}": tensor
+        for level, batch in (("lower", lower), ("upper", upper or ()))
+        for name, tensor in zip(("images", "targets", "observed")[: len(batch)], batch, strict=True)
+    }
+    share = f"-{distributed.rank()}" if distributed.size() > 1 else ""
+    path = write_weights(parts, folder / f"failed_step{share}.safetensors")
+    return f"; the batches of this step are in {path.parent.name}/{path.name}"
 
 
 def _rates(samples: Samples) -> list[float]:
@@ -150,19 +268,3 @@ def _rates(samples: Samples) -> list[float]:
     fakes = samples.fakes.numpy()
     rows = pd.DataFrame(samples.targets[fakes].numpy()).groupby(samples.rows["manipulation"].to_numpy()[fakes]).mean()
     return (rows.mean() / 2).tolist()
-
-
-def _resume(folder: Path | None, stateful: dict) -> list[dict]:
-    path = folder / "last.pt" if folder else None
-    if not path or not path.is_file():
-        return []
-    state = torch.load(path, weights_only=True)
-    for name, item in stateful.items():
-        item.load_state_dict(state[name])
-    return state["history"]
-
-
-def _checkpoint(folder: Path | None, stateful: dict, history: list[dict]) -> None:
-    if folder:
-        with atomic(folder / "last.pt") as draft:
-            torch.save({n: item.state_dict() for n, item in stateful.items()} | {"history": history}, draft)

@@ -12,6 +12,7 @@ __all__ = ["SMALL", "ensure"]
 #: Where notebooks write at their defaults, and which notebook makes what there.
 SMALL = ROOT / "scratch" / "notebooks"
 MAKERS = {
+    "pretrained/clip": ("04b_pretraining", "model.safetensors"),
     "faces": ("02_faces", "manifest.parquet"),
     "expanded": ("03_expansion", "manifest.parquet"),
     "runs/auto_lambda-0": ("05_training", "config.json"),

@@ -8,13 +8,14 @@ from typing import Protocol
 
 import numpy as np
 
+from semdf import explain
 from semdf.crops import crop, rescale
 from semdf.errors import SemdfError
 from semdf.faces import Annotated, FaceFinder
 from semdf.hierarchy import Hierarchy
 from semdf.video import read_frames
 
-__all__ = ["Verdict", "judge", "sentence"]
+__all__ = ["Evidence", "Verdict", "judge", "sentence"]
 
 
 class Detector(Protocol):
@@ -28,18 +29,28 @@ class Detector(Protocol):
         """Marginals [n, N] of crops [n, H, W, 3] uint8."""
 
 
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What a verdict rests on: crops [T, H, W, 3] uint8, the numbers [T] of their frames, marginals [T, N]."""
+
+    crops: np.ndarray
+    frames: np.ndarray
+    p: np.ndarray
+
+
 @dataclass(frozen=True)
 class Verdict:
     """The answer to one file.
 
     status: "ok", or why there is no answer. p: node -> mean marginal over the frames with a face; empty
-    without an answer. frames: number of those frames.
+    without an answer. frames: number of those frames. evidence: None without an answer.
     """
 
     path: str
     status: str
     p: dict[str, float]
     frames: int = 0
+    evidence: Evidence | None = None
 
 
 def judge(path: Path, detector: Detector, finder: FaceFinder, frames: int = 32) -> Verdict:
@@ -51,38 +62,23 @@ def judge(path: Path, detector: Detector, finder: FaceFinder, frames: int = 32) 
         absolute = path.absolute().with_suffix("").as_posix()
         key = finder.locate(path) if isinstance(finder, Annotated) else absolute
         faces = finder.find(sample.images, key, sample.indices)
-        pairs = [(image, face) for image, face in zip(sample.images, faces, strict=True) if face is not None]
+        found = [i for i, face in enumerate(faces) if face is not None]
+        pairs = [(sample.images[i], faces[i]) for i in found]
         if not pairs:
             return Verdict(str(path), "no face", {})
         if detector.crop["alignment"] == "native" and not isinstance(finder, Annotated):
             pairs = [rescale(*pair, detector.crop["size"]) for pair in pairs]
         crops = np.stack([crop(image, face, **detector.crop).image for image, face in pairs])
-        p = detector.score(crops).mean(0)
+        p = detector.score(crops)
     except SemdfError as error:
         return Verdict(str(path), str(error), {})
-    named = {node: float(value) for node, value in zip(detector.nodes, p, strict=True)}
-    return Verdict(str(path), "ok", named, len(pairs))
+    named = {node: float(value) for node, value in zip(detector.nodes, p.mean(0), strict=True)}
+    return Verdict(str(path), "ok", named, len(pairs), Evidence(crops, np.asarray(sample.indices)[found], p))
 
 
 def sentence(verdict: Verdict, hierarchy: Hierarchy, threshold: float = 0.5) -> str:
-    """The verdict in words: nodes at or above `threshold` are named, the most probable first.
-
-    threshold: 0.5, Zou et al. (2025).
-    """
+    """The verdict in words, see `semdf.explain.sentence`, with the file and the number of frames it rests on."""
     if verdict.status != "ok":
         return f"{verdict.path}: no answer ({verdict.status})"
-    (root,) = (hierarchy.nodes[i] for i in hierarchy.levels["root"])
-    word = "fake" if verdict.p[root] >= threshold else "real"
     frames = f"{verdict.frames} frame" + "s" * (verdict.frames != 1)
-    text = f"{verdict.path}: probably {word}, p(fake) = {verdict.p[root]:.2f} over {frames}"
-    if word == "real":
-        return text + "."
-    attributes, regions = (_named(verdict.p, hierarchy, level, threshold) for level in ("global", "local"))
-    text += f". Altered attribute: {attributes or 'none named'}; altered region: {regions or 'none named'}."
-    return text
-
-
-def _named(p: dict[str, float], hierarchy: Hierarchy, level: str, threshold: float) -> str:
-    nodes = [hierarchy.nodes[i] for i in hierarchy.levels[level]]
-    found = sorted((node for node in nodes if p.get(node, 0) >= threshold), key=lambda node: -p[node])
-    return ", ".join(f"{node} {p[node]:.2f}" for node in found)
+    return f"{verdict.path}, {frames}: {explain.sentence(verdict.p, hierarchy, threshold)}"

@@ -8,12 +8,27 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from semdf.decoding import decode, reason
 from semdf.errors import DataError, MissingError, ParameterError
+from semdf.headers import allow
 
-__all__ = ["PICTURES", "Sample", "read_frames", "spread"]
+__all__ = ["PICTURES", "Limits", "Sample", "read_frames", "spread"]
 
 #: Endings of files that are pictures; everything else is taken for a video.
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is read at all, so that no single file takes all memory. pixels: of a picture or a frame, at most 2**30,
+    where OpenCV ends; file_size: bytes. Both defaults are ours."""
+
+    pixels: int = 100_000_000
+    file_size: int = 16_000_000_000
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.pixels <= 2**30 or self.file_size < 1:
+            raise ParameterError(f"expected 1 <= pixels <= 2**30 and file_size >= 1. Found {self}.")
 
 
 @dataclass(frozen=True)
@@ -41,29 +56,38 @@ def spread(total: int, count: int) -> list[int]:
     return [int((2 * i + 1) * total // (2 * count)) for i in range(count)]
 
 
-def read_frames(path: Path, count: int) -> Sample:
-    """`count` evenly spread frames of a video, or the one frame of a picture.
+def read_frames(path: Path, count: int, limits: Limits = Limits()) -> Sample:  # noqa: B008 (frozen)
+    """`count` evenly spread frames of a video, or the one frame of a picture, turned upright.
 
-    A video that breaks off gives the frames before that, and says so in `problem`.
-    Raises MissingError if there is no file and DataError if no frame of it can be read.
+    A video that breaks off gives the frames before that, and says so in `problem`. A picture of 16 bits is read as 8,
+    a grey one as RGB, and transparency is dropped.
+    Raises MissingError if there is no file and DataError if no frame of it can be read or it exceeds a limit.
     """
     path = Path(path)
     if not path.is_file():
         raise MissingError(f"expected a picture or video at {path}. Found none.")
-    if path.stat().st_size == 0:
+    size = path.stat().st_size
+    if size == 0:
         raise DataError(f"{path.name}: expected a picture or video. Found an empty file.")
-    return _read_picture(path) if path.suffix.lower() in PICTURES else _read_video(path, count)
+    if size > limits.file_size:
+        raise DataError(f"{path.name}: expected at most {limits.file_size} bytes, the limit set. Found {size}.")
+    if path.suffix.lower() in PICTURES:
+        return _read_picture(path, limits.pixels)
+    return _read_video(path, count, limits.pixels)
 
 
-def _read_picture(path: Path) -> Sample:
+def _read_picture(path: Path, most: int) -> Sample:
     try:
         data = path.read_bytes()
+        allow(data, path.name, most)
         # turns the picture as its EXIF data say
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    except (OSError, cv2.error) as error:  # not allowed; more pixels than OpenCV takes
+    except (OSError, cv2.error) as error:  # not allowed; damaged in a way that OpenCV does not foresee
         raise DataError(f"{path.name}: expected a readable picture. Found {type(error).__name__}.") from error
     if image is None:
         raise DataError(f"{path.name}: expected a picture. Found bytes that cannot be decoded as one.")
+    if (found := image.shape[0] * image.shape[1]) > most:  # where two readers do not agree on a header
+        raise DataError(f"{path.name}: expected a picture of at most {most} pixels, the limit set. Found {found}.")
     if _cut_off(data):
         raise DataError(f"{path.name}: expected a whole picture. Found one that breaks off.")
     return Sample([0], [np.ascontiguousarray(image[:, :, ::-1])], 1)
@@ -76,56 +100,16 @@ def _cut_off(data: bytes) -> bool:
     return data[:4] == b"\x89PNG" and b"IEND" not in data[-64:]
 
 
-def _read_video(path: Path, count: int) -> Sample:
+def _read_video(path: Path, count: int, most: int) -> Sample:
     import av
 
     av.logging.set_level(av.logging.PANIC)  # its messages go to stderr; ours carry the reason
     try:
-        with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise DataError(f"{path.name}: expected a video stream. Found none.")
-            total = container.streams.video[0].frames or _count(path)
-            wanted = spread(total, count)
-            images, problem = _decode(container, set(wanted))
+        images, total, problem = decode(path, lambda total: spread(total, count), most)
     except (av.FFmpegError, ValueError) as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(f"{path.name}: expected a video. Found {_reason(error)}.") from error
+        raise DataError(f"{path.name}: expected a video. Found {reason(error)}.") from error
     if not images:
         raise DataError(f"{path.name}: expected at least one frame. Found {problem or 'none'}.")
-    if len(images) < len(wanted) and not problem:
-        problem = f"the video has fewer frames than the {total} it announces"
     return Sample(sorted(images), [images[index] for index in sorted(images)], total, problem)
-
-
-def _decode(container, wanted: set[int]) -> tuple[dict[int, np.ndarray], str]:
-    """The wanted frames by number. Only they are turned into RGB, which costs more than decoding."""
-    import av
-    from av.video.reformatter import VideoReformatter
-
-    images: dict[int, np.ndarray] = {}
-    convert = VideoReformatter().reformat  # one for all frames: setting it up costs more than a frame
-    container.streams.video[0].codec_context.thread_count = 1  # processes share the cores
-    last = max(wanted, default=-1)
-    try:
-        for number, frame in enumerate(container.decode(video=0)):
-            if number in wanted:
-                image = convert(frame, format="rgb24", threads=1).to_ndarray()
-                images[number] = np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))
-            if number >= last:
-                break
-    except av.FFmpegError as error:
-        return images, f"the video breaks off: {_reason(error)}"
-    return images, ""
-
-
-def _count(path: Path) -> int:
-    """Frames of a container that does not announce their number."""
-    import av
-
-    with av.open(str(path)) as container:
-        return sum(packet.size > 0 for packet in container.demux(video=0))
-
-
-def _reason(error: Exception) -> str:
-    return (getattr(error, "strerror", None) or str(error)).lower()

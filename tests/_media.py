@@ -4,12 +4,16 @@ videos."""
 from __future__ import annotations
 
 import json
+import os
+import signal
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
+
+from semdf.faces import Whole
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 
@@ -54,8 +58,18 @@ def draw(points: np.ndarray, size: int = 128, seed: int = 0) -> np.ndarray:
     return np.clip(image + noise * 2, 0, 255).astype(np.uint8)
 
 
-def write_video(path: Path, images: list[np.ndarray], audio: bool = False) -> Path:
-    """H.264 at 25 frames a second; with `audio` a sound track and no picture."""
+def write_video(
+    path: Path,
+    images: list[np.ndarray],
+    audio: bool = False,
+    codec: str = "libx264",
+    options: dict[str, str] | None = None,
+    pixels: str = "yuv420p",
+    times: list[int] | None = None,
+    turned: int = 0,
+) -> Path:
+    """A video at 25 frames a second or, with `times`, of frames at these milliseconds; with `audio` a sound track and
+    no picture. turned: degrees, counter-clockwise, by which a player is told to turn the picture."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w", options={"movflags": "faststart"} if path.suffix == ".mp4" else {}) as container:
         if audio:
@@ -64,14 +78,27 @@ def write_video(path: Path, images: list[np.ndarray], audio: bool = False) -> Pa
             frame.rate, frame.pts = 8000, 0
             packets = [*stream.encode(frame), *stream.encode()]
         else:
-            stream = container.add_stream("libx264", rate=25, options={"crf": "18", "threads": "1"})
+            stream = container.add_stream(codec, rate=25, options={"crf": "18", "threads": "1"} | (options or {}))
             stream.height, stream.width = images[0].shape[:2]
-            stream.pix_fmt, stream.time_base = "yuv420p", Fraction(1, 25)
+            stream.pix_fmt = pixels
+            stream.codec_context.time_base = Fraction(1, 1000 if times else 25)
+            if turned:
+                stream.set_display_rotation(turned)
             frames = [av.VideoFrame.from_ndarray(image, format="rgb24") for image in images]
+            for number, frame in enumerate(frames):
+                frame.time_base = stream.codec_context.time_base
+                frame.pts = times[number] if times else number
             packets = [p for frame in [*frames, None] for p in stream.encode(frame)]
         for packet in packets:
             container.mux(packet)
     return path
+
+
+def moving(total: int, random: np.random.Generator, height: int = 48, width: int = 64) -> list[np.ndarray]:
+    """Frames of a pattern that drifts and flickers, so that codecs predict one frame from others."""
+    base = random.integers(0, 255, (height, width, 3), dtype=np.uint8)
+    frames = [np.roll(base, (2 * t, 3 * t), (0, 1)) for t in range(total)]
+    return [np.where(np.arange(width)[:, None] < 9, np.uint8(7 * t % 256), f) for t, f in enumerate(frames)]
 
 
 def counting(total: int, size: int = 64) -> list[np.ndarray]:
@@ -121,3 +148,19 @@ def celeb_df(root: Path) -> Path:
         "1 Celeb-real/id1_0000.mp4\n0 Celeb-synthesis/id0_id1_0000.mp4\n1 YouTube-real/00001.mp4\n"
     )
     return root
+
+
+class Deadly:
+    """Takes the whole frame for the face; kills its process when it first meets `key`."""
+
+    def __init__(self, key: str, mark: Path) -> None:
+        self.key, self.mark = key, mark
+
+    def fingerprint(self) -> str:
+        return "deadly"
+
+    def find(self, frames, key, indices):
+        if key == self.key and not self.mark.exists():
+            self.mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return Whole().find(frames, key, indices)

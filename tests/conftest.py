@@ -5,9 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from semdf import ROOT
 from semdf.upstream import SMALL
+
+settings.register_profile("semdf", deadline=None)  # no test is about time
+settings.load_profile("semdf")
 
 
 def pytest_sessionstart(session):

@@ -10,6 +10,8 @@ SMALL = {
     "extract": {"frames": 2, "videos": 6},
     "train": {"epochs": 1, "pairs": 32, "batch": 16},
     "generalise": {"resamples": 100},
+    "robustness": {"distortions": ["JPEG", "H.264"], "levels": [1, 5], "frames": 1, "resamples": 100},
+    "explain": {"count": 4},
 }
 
 

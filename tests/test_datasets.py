@@ -5,7 +5,7 @@ import torch
 
 from semdf import hierarchy
 from semdf.artifacts import write_table
-from semdf.datasets import Samples, load, pair_batches, shuffled_batches, views
+from semdf.datasets import Samples, hold_out, load, pair_batches, select, shuffled_batches, views
 from semdf.errors import DataError
 from semdf.shards import ShardWriter, encode_png
 
@@ -110,3 +110,47 @@ def test_load_refuses_what_it_cannot_use(tmp_path):
     path = write_table(manifest(tmp_path).drop(columns="pristine"), tmp_path / "manifest.parquet")
     with pytest.raises(DataError, match="pristine"):
         load([path], TREE, ["train"])
+
+
+def people(s: Samples) -> Samples:
+    """Neighbours 0 and 1, 2 and 3, ... are swapped with each other; donors of the expansion come from the next pair."""
+    v = s.rows["v"]
+    source = np.where(v % 2, v - 1, v + 1)
+    source = np.where(s.rows["label"] == "eyes", (v + 2) % (v.max() + 1), source)
+    s.rows["target"] = v.astype(str)
+    s.rows["source"] = np.where(s.rows["label"] == "real", "", source.astype(str))
+    return s
+
+
+def test_a_selection_keeps_rows_pictures_and_partners_together():
+    s = samples()
+    chosen = (s.rows["v"] != 0).to_numpy() & ~((s.rows["v"] == 1) & (s.rows["label"] == "real")).to_numpy()
+    part = select(s, chosen)
+    assert len(part) == chosen.sum() == len(part.images) == len(part.targets)
+    assert torch.equal(part.images[:, 0, 0, 0], s.images[torch.from_numpy(chosen), 0, 0, 0])
+    for i in part.fakes.tolist():
+        row, j = part.rows.iloc[i], int(part.partner[i])
+        if row["v"] == 1:
+            assert j == -1
+        else:
+            assert part.rows.iloc[j][["v", "frame", "label"]].tolist() == [row["v"], row["frame"], "real"]
+    with pytest.raises(DataError, match="selection must leave samples, found none of 36"):
+        select(s, np.zeros(36, bool))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_held_out_people_are_in_no_lower_batch(seed):
+    s = people(samples(videos=8))
+    lower, upper, left_out = hold_out(s, 0.25, seed)
+    shown = [set(part.rows["target"]) | set(part.rows["source"]) - {""} for part in (lower, upper)]
+    assert not shown[0] & shown[1] and len(shown[1]) == 2 and len(shown[0]) == 6
+    assert left_out == 8  # two pairs of people give eyes to, or take them from, the other side
+    assert len(lower) + len(upper) + left_out == len(s)
+    assert (upper.partner[upper.fakes] >= 0).all()
+
+
+def test_hold_out_says_what_it_cannot_do():
+    with pytest.raises(DataError, match="columns target and source, found no 'target'"):
+        hold_out(samples(), 0.5, 0)
+    with pytest.raises(DataError, match="share must leave people on both sides, found 0.01 of 3 groups"):
+        hold_out(people(samples()), 0.01, 0)

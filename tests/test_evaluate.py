@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from semdf import evaluate
-from semdf.errors import DataError
+from semdf.errors import DataError, ParameterError
 
 
 def frames() -> pd.DataFrame:
@@ -18,7 +18,8 @@ def frames() -> pd.DataFrame:
     ]:
         for i, p in enumerate(scores):
             rows.append(
-                {"dataset": "d", "manipulation": video.split("/")[1], "video": video, "frame": i, "label": label,
+                {"dataset": "d", "manipulation": video.split("/")[1], "video": video,
+                 "target": "0", "pristine": "", "frame": i, "label": label,
                  "split": "test", "status": "no face" if p is None else "ok", "p_fake": np.nan if p is None else p}
             )  # fmt: skip
     rows.append(
@@ -62,23 +63,17 @@ def test_auc_agrees_with_the_definition_and_with_scikit_learn(pairs):
         return
     wins = [(a > b) + 0.5 * (a == b) for a in p[fake] for b in p[~fake]]
     assert evaluate.measure(fake, p)["auc"] == pytest.approx(np.mean(wins))
-    assert evaluate._auc(p[fake], p[~fake]) == pytest.approx(roc_auc_score(fake, p))
-
-
-def test_the_interval_covers_the_truth_about_95_times_of_100(random):
-    # reals N(0,1), fakes N(1,1): the true AUC is Phi(1/sqrt(2)) = 0.7602
-    hits = 0
-    for i in range(100):
-        p = np.r_[random.normal(0, 1, 40), random.normal(1, 1, 40)]
-        low, high = evaluate.auc_interval(np.r_[np.zeros(40), np.ones(40)], p, resamples=200, seed=i)
-        hits += low <= 0.7602 <= high
-    assert 85 <= hits <= 100
+    assert evaluate.measure(fake, p)["auc"] == pytest.approx(roc_auc_score(fake, p))
+    assert evaluate.measure(fake, p)["brier"] == pytest.approx(np.mean((fake - p) ** 2))
 
 
 def test_perfect_and_inverted_scores():
     fake = np.array([0, 0, 1, 1])
     good = evaluate.measure(fake, np.array([0.1, 0.2, 0.8, 0.9]))
-    assert good == {"auc": 1.0, "ap": 1.0, "eer": 0.0, "accuracy": 1.0}
+    exact = {"auc": 1.0, "ap": 1.0, "eer": 0.0, "accuracy": 1.0, "tpr_fpr1": 1.0, "tpr_fpr5": 1.0}
+    assert {name: good[name] for name in exact} == exact
+    assert good["brier"] == pytest.approx(0.025) and good["ece"] == pytest.approx(0.15)
+    assert np.isnan(good["accuracy_validation"])
     assert evaluate.measure(fake, np.array([0.9, 0.8, 0.2, 0.1]))["auc"] == 0.0
 
 
@@ -92,8 +87,64 @@ def test_a_table_without_status_is_refused():
         evaluate.video_scores(frames().drop(columns="status"))
 
 
-def test_node_aucs_are_blank_where_a_label_never_varies():
-    table = evaluate.node_aucs(
+def test_node_scores_are_blank_where_a_label_never_varies():
+    table = evaluate.node_scores(
         pd.DataFrame({"p_a": [0.1, 0.9], "p_b": [0.5, 0.5]}), np.array([[0, 1], [1, 1]]), ["a", "b"]
     )
-    assert table["auc"][0] == 1.0 and np.isnan(table["auc"][1])
+    assert table["auc"][0] == 1.0 and table["ap"][0] == 1.0 and np.isnan(table["auc"][1])
+
+
+def test_node_scores_leave_out_what_was_not_observed():
+    rows = pd.DataFrame({"p_a": [0.1, 0.9, 0.95]})
+    table = evaluate.node_scores(rows, np.array([[0], [1], [0]]), ["a"], np.array([[True], [True], [False]]))
+    assert table["auc"][0] == 1.0 and table["samples"][0] == 2
+
+
+@pytest.mark.parametrize(("how", "value"), [("mean", 0.5), ("median", 0.4), ("top3", 0.7)])
+def test_ways_to_aggregate(how, value):
+    scores = [0.1, 0.3, 0.4, 0.8, 0.9]
+    table = pd.DataFrame({"dataset": "d", "manipulation": "m", "video": "v", "target": "", "pristine": "",
+                          "frame": range(5), "label": "real", "split": "test", "status": "ok",
+                          "p_fake": scores})  # fmt: skip
+    assert evaluate.video_scores(table, how)["p_fake"].tolist() == pytest.approx([value])
+    with pytest.raises(ParameterError, match="aggregation must be.*'max'"):
+        evaluate.video_scores(table, "max")
+
+
+def test_a_threshold_separates_what_can_be_separated():
+    fake, p = np.array([0, 0, 1, 1]), np.array([0.5, 0.6, 0.7, 0.8])
+    at = evaluate.threshold(fake, p)
+    assert at == 0.7 and evaluate.measure(fake, p, at)["accuracy_validation"] == 1.0
+    assert evaluate.measure(fake, p)["accuracy"] == 0.5
+
+
+def test_true_positive_rate_at_few_false_alarms():
+    fake, p = np.r_[np.zeros(100), np.ones(4)], np.r_[np.linspace(0, 0.5, 99), 0.9, 0.4, 0.6, 0.95, 0.97]
+    result = evaluate.measure(fake, p)
+    assert result["tpr_fpr1"] == 0.75  # one real above: the fakes at .95, .97 and .6
+    assert evaluate.measure(fake[1:], p[1:])["tpr_fpr1"] == 0.5  # 99 reals: one false alarm is more than 1 %
+
+
+@given(st.lists(st.tuples(st.booleans(), st.floats(0, 1)), min_size=2, max_size=60))
+def test_calibration_error_is_zero_to_one_and_bins_hold_all(pairs):
+    fake, p = np.array([a for a, _ in pairs]), np.array([b for _, b in pairs])
+    if fake.all() or not fake.any():
+        return
+    assert 0 <= evaluate.calibration_error(fake, p) <= 1
+    assert evaluate.reliability(fake, p)["samples"].sum() == len(p)
+
+
+def test_calibrated_scores_have_a_small_error(random):
+    p = random.uniform(0, 1, 20000)
+    fake = random.uniform(0, 1, 20000) < p
+    assert evaluate.calibration_error(fake, p) < 0.02 < 0.2 < evaluate.calibration_error(fake, p**3)
+
+
+def test_several_data_sets_are_also_pooled():
+    videos = evaluate.video_scores(frames())
+    other = videos.assign(dataset="e", video=videos["video"].str.replace("d/", "e/"), p_fake=videos["p_fake"] / 10)
+    table = evaluate.summarise(pd.concat([videos, other]), resamples=100, seed=0).set_index("dataset")
+    assert list(table.index[table["manipulation"] == "all"]) == ["d", "e", "all data sets"]
+    assert table.loc["all data sets", "auc"] < table["auc"].max()  # the scores of e lie lower
+    with pytest.raises(ParameterError, match="cluster must be.*'frame'"):
+        evaluate.summarise(videos, resamples=100, seed=0, cluster="frame")

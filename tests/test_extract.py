@@ -1,18 +1,17 @@
-"""Extraction: evenly spread frames, stable bytes, resumable, and a row with a status for every video."""
-
-import hashlib
+"""Extraction: a row with a status for every video and picture, crops where the rows say they are."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from _media import counting, faceforensics, write_video
+from _media import draw, faceforensics, landmarks, moving, write_video
 
 from semdf import layouts
-from semdf.errors import DataError, MissingError, ParameterError
+from semdf.errors import DataError, ParameterError
 from semdf.extract import COLUMNS, extract
 from semdf.faces import Annotated, Whole
-from semdf.shards import ShardReader, ShardWriter, decode_png, encode_png, read_image
-from semdf.video import read_frames, spread
+from semdf.layouts.rows import COLUMNS as LAYOUT_COLUMNS
+from semdf.shards import encode_image, encode_png, read_image, read_member
+from semdf.video import Limits
 
 SETTINGS = {"frames": 3, "size": 96, "alignment": "native", "margin": 1.3}
 
@@ -27,67 +26,6 @@ def run(tree, out, rows=None, **changes):
     return extract(rows, tree, out, Annotated(tree.parent / "annotations.npz"), **SETTINGS | changes)
 
 
-def digests(out):
-    return {
-        p.relative_to(out).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(out.rglob("*.tar"))
-    }
-
-
-@pytest.mark.parametrize(("total", "count"), [(300, 32), (33, 32), (32, 32), (5, 32), (1, 1), (7, 3), (0, 4)])
-def test_frames_are_spread_over_the_whole_video(total, count):
-    found = spread(total, count)
-    assert len(found) == min(total, count) == len(set(found))
-    assert found == sorted(found) and all(0 <= i < total for i in found)
-    steps = np.diff(found)
-    assert not len(steps) or steps.max() - steps.min() <= 1
-    assert not found or (found[0] <= total / count and total - 1 - found[-1] <= total / count)
-
-
-def test_read_frames_gives_the_frames_it_names(tmp_path):
-    sample = read_frames(write_video(tmp_path / "a.mp4", counting(50)), 5)
-    assert sample.indices == [5, 15, 25, 35, 45] and sample.total == 50 and not sample.problem
-    assert [round((image.mean() - 16) / 4) for image in sample.images] == sample.indices
-
-
-def test_unreadable_files(tmp_path):
-    whole = write_video(tmp_path / "a.mp4", counting(50)).read_bytes()
-    cases = {
-        "empty.mp4": b"", "cut.mp4": whole[:900], "text.mp4": b"no video at all", "text.jpg": b"no picture",
-        "cut.png": encode_png(np.arange(3000, dtype=np.uint8).reshape(25, 40, 3))[:-40], "none": b"\0" * 100,
-    }  # fmt: skip
-    for name, content in cases.items():
-        (tmp_path / name).write_bytes(content)
-        with pytest.raises(DataError, match=name):
-            read_frames(tmp_path / name, 3)
-    write_video(tmp_path / "sound.mp4", [], audio=True)
-    with pytest.raises(DataError, match="sound.mp4: expected a video stream"):
-        read_frames(tmp_path / "sound.mp4", 3)
-    with pytest.raises(MissingError, match="gone.mp4"):
-        read_frames(tmp_path / "gone.mp4", 3)
-
-
-def test_a_video_that_breaks_off_keeps_what_can_be_read(tmp_path, random):
-    """The table comes first in these files, so that the frames before the cut are readable."""
-    noise = [random.integers(0, 255, (64, 64, 3), dtype=np.uint8) for _ in range(40)]
-    path = write_video(tmp_path / "a.mp4", noise)
-    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * 0.6)])
-    sample = read_frames(path, 8)
-    assert sample.total == 40 and 2 <= len(sample.images) <= 6
-    assert sample.indices == spread(40, 8)[: len(sample.indices)] and sample.problem
-
-    rows = pd.DataFrame([{"dataset": "d", "manipulation": "m", "video": "d/m/a", "path": "a.mp4", "label": "real"}])
-    manifest = extract(rows, tmp_path, tmp_path / "out", Whole(), frames=8, size=32)
-    assert manifest["status"].tolist()[:-1] == ["ok"] * len(sample.images)
-    assert manifest["status"].iloc[-1].startswith("incomplete video: ") and manifest["frame"].iloc[-1] == -1
-
-
-def test_pictures_are_videos_of_one_frame(tmp_path):
-    image = np.random.default_rng(0).integers(0, 255, (20, 30, 3), dtype=np.uint8)
-    (tmp_path / "a.png").write_bytes(encode_png(image))
-    sample = read_frames(tmp_path / "a.png", 32)
-    assert sample.indices == [0] and (sample.images[0] == image).all()
-
-
 def test_the_manifest_names_every_video(tree, tmp_path):
     manifest = run(tree, tmp_path / "faces")
     rows = layouts.load("faceforensics++").read(tree)
@@ -95,6 +33,7 @@ def test_the_manifest_names_every_video(tree, tmp_path):
     assert len(manifest) == 3 * len(rows) and manifest["sample"].is_unique
     assert set(COLUMNS) < set(manifest.columns) and set(rows.columns) <= set(manifest.columns)
     row = manifest.iloc[0]
+    assert row["box"][0] < row["box"][2] and row["box"][1] < row["box"][3] and max(row["box"]) < 128
     image = read_image(tmp_path / "faces", row["shard"], row["member"])
     regions = read_image(tmp_path / "faces", row["shard"], row["regions_member"])
     assert image.shape == (96, 96, 3) and regions.shape == (96, 96) and len(row["landmarks"]) == 136
@@ -106,41 +45,6 @@ def test_a_fake_and_its_pristine_video_share_frames(tree, tmp_path):
     known = set(zip(manifest["video"], manifest["frame"], strict=True))
     fakes = manifest[manifest["pristine"] != ""]
     assert len(fakes) and all(pair in known for pair in zip(fakes["pristine"], fakes["frame"], strict=True))
-
-
-def test_bytes_do_not_depend_on_workers_or_interruptions(tree, tmp_path, monkeypatch):
-    one = run(tree, tmp_path / "one")
-    two = run(tree, tmp_path / "two", workers=2)
-    assert digests(tmp_path / "one") == digests(tmp_path / "two") and one.equals(two)
-
-    import semdf.extract as module
-
-    calls = []
-
-    def failing(path, count):
-        calls.append(path)
-        if len(calls) == 11:
-            raise KeyboardInterrupt
-        return read_frames(path, count)
-
-    monkeypatch.setattr(module, "read_frames", failing)
-    with pytest.raises(KeyboardInterrupt):
-        run(tree, tmp_path / "three")
-    assert not (tmp_path / "three").exists()
-    three = run(tree, tmp_path / "three")
-    assert len(calls) == 11 + 30 - 10  # ten videos were finished and not read again
-    assert digests(tmp_path / "one") == digests(tmp_path / "three") and one.equals(three)
-
-
-def test_other_settings_void_unfinished_work(tree, tmp_path, monkeypatch):
-    import semdf.extract as module
-
-    monkeypatch.setattr(module, "_assemble", lambda *_: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        run(tree, tmp_path / "faces")
-    monkeypatch.undo()
-    manifest = run(tree, tmp_path / "faces", frames=2)
-    assert manifest.groupby("video").size().eq(2).all()
 
 
 def test_a_status_for_each_way_to_fail(tree, tmp_path):
@@ -162,8 +66,99 @@ def test_a_status_for_each_way_to_fail(tree, tmp_path):
     assert (manifest["member"] == "").all() and (manifest["shard"] == "").all()
 
 
+def table(**paths):
+    """Rows for files, by the last part of the video key."""
+    same = dict.fromkeys(LAYOUT_COLUMNS, "") | {"dataset": "d", "manipulation": "m", "label": "real"}
+    return pd.DataFrame([same | {"video": f"d/m/{name}", "path": str(path)} for name, path in paths.items()])
+
+
+def test_every_kind_of_file_has_its_row(tmp_path, random):
+    """Whatever lies in a folder: crops, or one row that says why not."""
+    frames = [draw(landmarks((64, 62), 78), 128, k) for k in range(4)]
+    write_video(tmp_path / "turned.mp4", frames, turned=90)
+    write_video(tmp_path / "uneven.mp4", frames, times=[0, 30, 500, 520])
+    write_video(tmp_path / "deep.mp4", frames, codec="libx265", options={"x265-params": "log-level=none"},
+                pixels="yuv420p10le")  # fmt: skip
+    write_video(tmp_path / "sound.mp4", [], audio=True)
+    (tmp_path / "cut.mp4").write_bytes((tmp_path / "turned.mp4").read_bytes()[:700])
+    (tmp_path / "zero.mp4").touch()
+    (tmp_path / "picture.png").write_bytes(encode_png(frames[0]))
+    (tmp_path / "photo.jpg").write_bytes(encode_image(frames[0], "jpeg"))
+    files = {path.stem: path.name for path in tmp_path.iterdir()} | {"gone": "gone.mp4"}
+    manifest = extract(table(**files), tmp_path, tmp_path / "out", Whole(), frames=2, size=64, margin=1)
+    status = manifest.groupby("video")["status"].first().rename(lambda key: key.rpartition("/")[2])
+    assert set(status.index) == set(files)
+    assert {name for name in files if status[name] == "ok"} == {"turned", "uneven", "deep", "picture", "photo"}
+    assert status["gone"] == "missing file"
+    for name, why in {
+        "sound": "expected a video stream",
+        "zero": "empty file",
+        "cut": "expected at least one frame",
+    }.items():
+        assert status[name].startswith("unreadable video: ") and why in status[name]
+    made = manifest[manifest["status"] == "ok"]
+    assert made.groupby("video").size().to_dict() == {f"d/m/{n}": 2 for n in ("turned", "uneven", "deep")} | {
+        f"d/m/{n}": 1 for n in ("picture", "photo")
+    }
+    crop = {row.video[4:]: read_image(tmp_path / "out", row.shard, row.member) for row in made.itertuples()}
+    assert np.abs(crop["photo"].astype(int) - crop["picture"]).mean() < 5
+    assert np.abs(crop["deep"].astype(int) - crop["uneven"]).mean() < 8
+    assert np.abs(np.rot90(crop["uneven"], 1).astype(int) - crop["turned"]).mean() < 8
+
+
+def test_a_video_that_breaks_off_keeps_what_can_be_read(tmp_path, random):
+    path = write_video(tmp_path / "a.mp4", moving(40, random))
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * 0.6)])
+    manifest = extract(table(a="a.mp4"), tmp_path, tmp_path / "out", Whole(), frames=8, size=32)
+    assert 2 <= (manifest["status"] == "ok").sum() < 8
+    assert manifest["status"].iloc[-1].startswith("incomplete video: ") and manifest["frame"].iloc[-1] == -1
+
+
+def test_jpeg_crops_are_smaller_and_look_the_same(tree, tmp_path):
+    rows = layouts.load("faceforensics++").read(tree).head(2)
+    exact = run(tree, tmp_path / "png", rows)
+    for quality, most in ((95, 4), (30, 25)):
+        manifest = run(tree, tmp_path / f"jpeg{quality}", rows, format="jpeg", quality=quality)
+        assert manifest["member"].str.endswith(".jpg").all() and manifest["regions_member"].str.endswith(".png").all()
+        for row, other in zip(manifest.itertuples(), exact.itertuples(), strict=True):
+            image = read_image(tmp_path / f"jpeg{quality}", row.shard, row.member).astype(int)
+            assert np.abs(image - read_image(tmp_path / "png", other.shard, other.member)).mean() < most
+            small, large = (len(read_member(tmp_path / d, r.shard, r.member)) for d, r in
+                            ((f"jpeg{quality}", row), ("png", other)))  # fmt: skip
+            assert small < large
+
+
+def test_files_that_are_too_large_have_a_row_and_the_limit_can_be_raised(tmp_path):
+    (tmp_path / "a.png").write_bytes(encode_png(np.zeros((50, 60, 3), np.uint8)))
+    write_video(tmp_path / "b.mp4", [np.zeros((64, 64, 3), np.uint8)] * 2)
+    rows, settings = table(a="a.png", b="b.mp4"), {"frames": 1, "size": 16}
+    for number, (limits, good) in enumerate(((Limits(2999), 0), (Limits(3000), 1), (Limits(4096), 2),
+                                             (Limits(4096, 100), 0), (None, 2))):  # fmt: skip
+        status = extract(rows, tmp_path, tmp_path / f"{number}", Whole(), limits=limits, **settings)["status"]
+        assert (status == "ok").sum() == good
+        assert status[status != "ok"].str.contains("the limit set. Found [0-9]+", regex=True).all()
+
+
+@pytest.mark.parametrize("path", ["../secret.png", "/etc/hosts", "a/../../b.png", "..\\b.png"])
+def test_a_path_that_leaves_the_root_is_refused(tmp_path, path):
+    with pytest.raises(DataError, match="below the root"):
+        extract(table(a=path), tmp_path, tmp_path / "out", Whole())
+    assert not (tmp_path / "out").exists()
+
+
+def test_names_that_leave_the_output_and_keys_that_repeat_are_refused(tmp_path):
+    rows = table(a="a.png", b="b.png")
+    for changes in ({"dataset": ".."}, {"manipulation": "x/y"}, {"manipulation": ""}, {"video": "d/m/../../x"}):
+        with pytest.raises(DataError, match="should be names"):
+            extract(rows.head(1).assign(**changes), tmp_path, tmp_path / "out", Whole())
+    for changes in ({"video": "d/m/a"}, {"video": ["d/m/a", "other/a"]}):  # the second would be stored under one name
+        with pytest.raises(DataError, match="unique"):
+            extract(rows.assign(**changes), tmp_path, tmp_path / "out", Whole())
+
+
 def test_senseless_settings_are_refused(tree, tmp_path):
-    for changes in ({"frames": 0}, {"size": 0}, {"alignment": "none"}, {"workers": 0}):
+    for changes in ({"frames": 0}, {"size": 0}, {"alignment": "none"}, {"workers": 0}, {"shard": (2, 2)},
+                    {"format": "gif"}, {"quality": 0}, {"shard": (-1, 2)}):  # fmt: skip
         with pytest.raises(ParameterError):
             run(tree, tmp_path / "faces", **changes)
 
@@ -172,33 +167,3 @@ def test_whole_frames_need_no_annotations(tree, tmp_path):
     rows = layouts.load("faceforensics++").read(tree).head(2)
     manifest = extract(rows, tree, tmp_path / "out", Whole(), frames=1, size=64)
     assert (manifest["status"] == "ok").all() and manifest["landmarks"].map(len).eq(10).all()
-
-
-def test_shards_are_read_in_any_order(tmp_path, random):
-    images = {f"v/{i:04d}.png": random.integers(0, 255, (9, 7, 3), dtype=np.uint8) for i in range(5)}
-    for name in ("a.tar", "b.tar"):
-        with ShardWriter(tmp_path / name) as writer:
-            for member, image in images.items():
-                writer.add(member, encode_png(image))
-    assert (tmp_path / "a.tar").read_bytes() == (tmp_path / "b.tar").read_bytes()
-    reader = ShardReader(tmp_path / "a.tar")
-    assert reader.members == tuple(images) and len(reader) == 5 and "v/0003.png" in reader
-    for member in reversed(images):
-        np.testing.assert_array_equal(reader.image(member), images[member])
-        np.testing.assert_array_equal(read_image(tmp_path, "a.tar", member), images[member])
-    with pytest.raises(MissingError, match="nobody"):
-        reader.read("nobody.png")
-
-
-def test_a_shard_appears_only_when_complete(tmp_path):
-    with pytest.raises(RuntimeError), ShardWriter(tmp_path / "a.tar") as writer:
-        writer.add("x", b"1")
-        raise RuntimeError
-    assert not list(tmp_path.iterdir())
-    (tmp_path / "b.tar").write_bytes(b"no tar at all" * 100)
-    with pytest.raises(DataError, match="b.tar"):
-        ShardReader(tmp_path / "b.tar")
-    with pytest.raises(MissingError, match="c.tar"):
-        read_image(tmp_path, "c.tar", "x")
-    with pytest.raises(DataError, match="PNG"):
-        decode_png(b"nothing")

@@ -11,6 +11,7 @@ from semdf.crops import NATIVE_SPAN, rescale
 from semdf.errors import DataError, MissingError, ParameterError
 from semdf.faces import Annotated, Face, RetinaFace, Templates, Whole, crop, find_weights, placement
 from semdf.landmarks import TEMPLATE, five, read_tem, similarity, span
+from semdf.tracking import area, largest, main_track
 
 WEIGHTS = SHARED / "weights"
 PHOTOS = SHARED / "faces" / "london"
@@ -191,3 +192,100 @@ def test_retinaface_finds_nothing_in_noise_and_specks(random):
     finder = RetinaFace(WEIGHTS, "retinaface_mobile0.25")
     frames = [random.integers(0, 255, (64, 96, 3), dtype=np.uint8), np.zeros((1, 1, 3), np.uint8)]
     assert finder.find(frames, "", [0, 1]) == [None, None]
+
+
+def at(x, y, side):
+    """A face whose box has this centre and side."""
+    return Face(np.array([x - side / 2, y - side / 2, x + side / 2, y + side / 2]), np.zeros((5, 2)))
+
+
+def test_the_track_stays_with_one_person_where_the_largest_face_does_not():
+    """A person is seen throughout; another comes close to the camera in two frames of six."""
+    one = [at(100 + 10 * t, 80, 50) for t in range(6)]
+    two = {2: at(260, 90, 60), 3: at(262, 88, 70)}
+    found = [[face, two[t]][:: (-1) ** t] if t in two else [face] for t, face in enumerate(one)]
+    assert main_track(found) == one
+    assert largest(found) == [two.get(t, face) for t, face in enumerate(one)]
+
+
+def test_tracks_cross_gaps_and_leave_them_empty():
+    found = [[at(50, 50, 40)], [], [at(60, 52, 42)], [at(300, 50, 44)]]
+    assert main_track(found) == [found[0][0], None, found[2][0], None]
+    assert main_track([[], []]) == [None, None] == largest([[], []]) and main_track([]) == []
+
+
+def test_two_people_keep_apart_whatever_the_order_of_detection(random):
+    for _ in range(20):
+        big = [at(100 + random.normal(0, 8), 100, 60 + random.normal(0, 4)) for _ in range(8)]
+        small = [at(190 + random.normal(0, 8), 100, 48 + random.normal(0, 4)) for _ in range(8)]
+        found = [list(random.permutation(np.array([a, b], object))) for a, b in zip(big, small, strict=True)]
+        assert main_track(found) == (big if sum(map(area, big)) > sum(map(area, small)) else small)
+
+
+def test_a_face_that_jumps_or_grows_is_another():
+    assert main_track([[at(50, 50, 40)], [at(95, 50, 40)]])[1] is None
+    assert main_track([[at(50, 50, 40)], [at(88, 50, 40)]])[1] is not None
+    assert main_track([[at(50, 50, 40)], [at(50, 50, 90)]])[0] is None
+
+
+@needs_photos
+@needs_weights
+def test_retinaface_says_what_facexlib_says():
+    """The oracle is facexlib's own loop, without fused layers, kept prior boxes or early choice of the sure ones."""
+    import torch
+    from facexlib.detection.retinaface import RetinaFace as Network
+
+    finder = RetinaFace(WEIGHTS, "retinaface_mobile0.25", confidence=0.5, batch=2)
+    network = Network("mobile0.25", device=torch.device("cpu"))
+    state = torch.load(finder.file, map_location="cpu", weights_only=True)
+    network.load_state_dict({name.removeprefix("module."): value for name, value in state.items()})
+    sheet = np.hstack([photo("001_03.jpg"), photo("002_03.jpg")])[::2, ::2]
+    with torch.inference_mode():
+        truth = network.eval().detect_faces(sheet[:, :, ::-1], conf_threshold=0.5)
+    for found in finder.candidates([sheet, sheet, sheet]):
+        assert len(found) == len(truth) >= 2
+        for face, row in zip(sorted(found, key=lambda f: -f.score), truth, strict=True):
+            np.testing.assert_allclose([*face.box, face.score], row[:5], atol=1e-2)
+            np.testing.assert_allclose(face.landmarks.ravel(), row[5:], atol=1e-2)
+
+
+@needs_photos
+@needs_weights
+def test_retinaface_follows_a_person():
+    """Two people side by side; in one frame the second is nearer."""
+    one, two = photo("001_03.jpg")[::2, ::2], photo("002_03.jpg")[::2, ::2]
+    near = np.ascontiguousarray(np.hstack([one, cv2.resize(two, None, fx=1.3, fy=1.3)[38:294, 38:294]]))
+    frames = [np.hstack([one, np.zeros_like(two)]), near, np.hstack([one, np.zeros_like(two)])]
+    tracked, large = (
+        RetinaFace(WEIGHTS, "retinaface_mobile0.25", face=face).find(frames, "", range(3))
+        for face in ("track", "largest")
+    )
+    assert all(face.box[2] < 256 for face in tracked) and large[1].box[0] > 256
+    with pytest.raises(ParameterError, match="largest, track"):
+        RetinaFace(WEIGHTS, "retinaface_mobile0.25", face="all")
+
+
+@needs_weights
+def test_the_network_is_loaded_once_a_process(monkeypatch):
+    from semdf import retinaface
+
+    calls = []
+    monkeypatch.setattr(retinaface, "_load", lambda *a, load=retinaface._load: calls.append(a) or load(*a))
+    finder = RetinaFace(WEIGHTS, "retinaface_mobile0.25")
+    for _ in range(3):
+        finder.find([np.zeros((64, 64, 3), np.uint8)], "", [0])
+    assert len(calls) == 1
+    assert "_network" not in pickle.loads(pickle.dumps(finder)).__dict__
+
+
+def test_damaged_annotations_are_named(tmp_path):
+    path = tmp_path / "people.npz"
+    np.savez_compressed(path, **{"a/landmarks": np.random.default_rng(0).normal(size=(4, 68, 2))})
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(data)
+    with pytest.raises(DataError, match="a/landmarks of people.npz should be whole"):
+        Annotated(path).find([np.zeros((8, 8, 3), np.uint8)], "a", [0])
+    path.write_bytes(b"PK\x03\x04 no archive")
+    with pytest.raises(DataError, match="expected an npz file"):
+        Annotated(path).find([np.zeros((8, 8, 3), np.uint8)], "a", [0])

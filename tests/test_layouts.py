@@ -2,113 +2,83 @@
 
 import json
 
+import _trees
+import pandas as pd
 import pytest
 from _media import celeb_df
 
-from semdf import layouts
+from semdf import hierarchy, layouts
 from semdf.errors import DataError, MissingError, ParameterError
+from semdf.layouts import protocols
 from semdf.layouts.rows import COLUMNS
 
-FORGED = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures")
+
+@pytest.mark.parametrize("name", _trees.OFFICIAL)
+def test_the_table_of_every_layout(name, tmp_path):
+    rows = layouts.load(name).read(_trees.OFFICIAL[name](tmp_path))
+    assert tuple(rows.columns) == COLUMNS and set(rows["status"]) == {"ok"}
+    parts = rows["video"].str.split("/")
+    assert (parts.str.len() == 3).all() and rows["video"].is_unique
+    assert (parts.str[0] == rows["dataset"]).all() and (parts.str[1] == rows["manipulation"]).all()
+    on_disk = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.suffix in (".mp4", ".png", ".jpg")}
+    assert set(rows["path"]) == on_disk
+    assert set(rows["split"]) <= {"train", "val", "test"}
+    known = rows.loc[(rows["pristine"] != "") & (name != "deeperforensics-1.0"), "pristine"]
+    assert set(known) <= set(rows.loc[rows["label"] == "real", "video"])
+    assert (rows.loc[rows["label"] == "real", ["source", "pristine"]] == "").all(axis=None)
+    assert rows.groupby(["dataset", "manipulation"])["video"].apply(lambda v: v.str.split("/").str[2].is_unique).all()
 
 
-@pytest.fixture
-def ffpp(tmp_path):
-    """The official tree with empty files; identity 004 has no split, 005 has no videos."""
-    pairs = {"train": [["000", "001"]], "val": [["002", "003"]], "test": [["006", "005"]]}
-    for split, content in pairs.items():
-        (tmp_path / f"{split}.json").write_text(json.dumps(content))
-    names = [f"original_sequences/youtube/c40/videos/{i:03d}" for i in (0, 1, 2, 3, 4, 6)]
-    for name in FORGED:
-        names += [
-            f"manipulated_sequences/{name}/c40/videos/{stem}" for stem in ("000_001", "001_000", "002_003", "003_002")
-        ]
-    for name in names:
-        path = tmp_path / f"{name}.mp4"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    return tmp_path
+@pytest.mark.parametrize("name", _trees.OFFICIAL)
+def test_every_label_has_a_row_in_every_hierarchy(name, tmp_path):
+    rows = layouts.load(name).read(_trees.OFFICIAL[name](tmp_path))
+    for tree in hierarchy.known():
+        labels = hierarchy.load(tree)
+        for label in set(rows["label"]):
+            assert labels.label(label)[0] == (label != "real")
 
 
-def test_faceforensics_has_a_row_for_each_video(ffpp):
-    rows = layouts.load("FaceForensics++").read(ffpp).set_index("video")
-    assert tuple(rows.reset_index()[list(COLUMNS)].columns) == COLUMNS
-    assert len(rows) == 7 + 4 * 6
-    fake = rows.loc["FaceForensics++/NeuralTextures/003_002"]
-    assert (fake["target"], fake["source"], fake["split"], fake["label"]) == (
-        "003",
-        "002",
-        "val",
-        "NeuralTextures",
-    )
-    assert fake["pristine"] == "FaceForensics++/original/003" and fake["compression"] == "c40"
-    assert (ffpp / fake["path"]).is_file() and fake["status"] == "ok"
-    assert rows.loc["FaceForensics++/original/004", "split"] == ""
+@pytest.mark.parametrize("name", _trees.OFFICIAL)
+def test_a_tree_is_recognised_as_one_layout_only(name, tmp_path):
+    _trees.OFFICIAL[name](tmp_path)
+    assert layouts.recognise(tmp_path) == name
+    assert [other for other in layouts.names() if layouts._class(other).marks(tmp_path)] == [name]
+    rows = pd.concat([layout.read(tmp_path) for layout in layouts.present(name, tmp_path)])
+    assert set(layouts.load(name).read(tmp_path)["video"]) <= set(rows["video"])
 
 
-def test_a_listed_video_without_a_file_keeps_its_row(ffpp):
-    rows = layouts.load("faceforensics++").read(ffpp)
-    missing = rows[rows["status"] == "missing file"]
-    assert len(missing) == 1 + 4 * 2 and set(missing["split"]) == {"test"}
-
-
-def test_splits_share_no_identity(ffpp):
-    rows = layouts.load("faceforensics++").read(ffpp)
-    people = {split: set(g["target"]) | set(g["source"]) - {""} for split, g in rows.groupby("split")}
-    assert not people["train"] & people["val"] and not people["val"] & people["test"]
-    (ffpp / "val.json").write_text('[["000", "003"]]')
-    with pytest.raises(DataError, match="'000' in train"):
-        layouts.load("faceforensics++").read(ffpp)
-
-
-def test_compression_is_asked_for_when_there_are_several(ffpp):
-    (ffpp / "original_sequences/youtube/c23/videos").mkdir(parents=True)
-    with pytest.raises(ParameterError, match="c23, c40"):
-        layouts.load("faceforensics++").read(ffpp)
-    assert len(layouts.load("faceforensics++", compression="c40").read(ffpp)) == 31
-    with pytest.raises(MissingError, match="c23"):
-        layouts.load("faceforensics++", compression="c23").read(ffpp)
-
-
-def test_split_files_may_lie_in_their_own_folder(ffpp):
-    (ffpp / "splits").mkdir()
-    for split in ("train", "val", "test"):
-        (ffpp / f"{split}.json").rename(ffpp / "splits" / f"{split}.json")
-    assert len(layouts.load("faceforensics++").read(ffpp)) == 31
-
-
-@pytest.mark.parametrize("content", ["", "{}", '[["000"]]', "[[0, 1]]", '"000"', "\x00"])
-def test_a_broken_split_file_is_named(ffpp, content):
-    (ffpp / "train.json").write_text(content)
-    with pytest.raises(DataError, match="train.json"):
-        layouts.load("faceforensics++").read(ffpp)
-
-
-def test_missing_things_are_named(ffpp, tmp_path):
-    with pytest.raises(MissingError, match="nowhere"):
-        layouts.load("faceforensics++").read(tmp_path / "nowhere")
-    (ffpp / "val.json").unlink()
-    with pytest.raises(MissingError, match="val.json"):
-        layouts.load("faceforensics++").read(ffpp)
+def test_nothing_is_recognised_in_a_plain_folder(tmp_path):
+    with pytest.raises(ParameterError, match="expected the tree of .*diffusionface.*name the layout"):
+        layouts.recognise(_trees.touch(tmp_path, "a.mp4"))
 
 
 def test_celeb_df(tmp_path):
     rows = layouts.load("celeb-df-v2").read(celeb_df(tmp_path)).set_index("video")
     assert len(rows) == 5
     fake = rows.loc["Celeb-DF-v2/Celeb-synthesis/id0_id1_0000"]
-    assert (fake["target"], fake["source"], fake["split"], fake["label"]) == (
-        "id0",
-        "id1",
-        "test",
-        "Celeb-synthesis",
-    )
+    assert tuple(fake[["target", "source", "split", "label"]]) == ("id0", "id1", "test", "Celeb-synthesis")
     assert fake["pristine"] == "Celeb-DF-v2/Celeb-real/id0_0000"
     assert rows.loc["Celeb-DF-v2/Celeb-real/id0_0000", "split"] == "train"
     assert rows.loc["Celeb-DF-v2/YouTube-real/00001", "status"] == "missing file"
 
 
+def test_celeb_df_v1_has_the_same_tree_and_its_own_name(tmp_path):
+    root = _trees.celeb(tmp_path / "Celeb-DF-v1")
+    assert layouts.recognise(root) == "celeb-df-v1"
+    assert set(layouts.load("celeb-df-v1").read(root)["dataset"]) == {"Celeb-DF-v1"}
+
+
 @pytest.mark.parametrize(
-    "line", ["0 Celeb-real/id1_0000.mp4", "1 Celeb-synthesis/id0_id1_0000.mp4", "real id1", "1 x/y.mp4"]
+    "line",
+    [
+        "0 Celeb-real/id1_0000.mp4",
+        "1 Celeb-synthesis/id0_id1_0000.mp4",
+        "real id1",
+        "1 x/y.mp4",
+        "1 Celeb-real/../../secret.mp4",
+        "1 /Celeb-real/id1_0000.mp4",
+        "1",
+    ],
 )
 def test_celeb_df_checks_its_list(tmp_path, line):
     (celeb_df(tmp_path) / "List_of_testing_videos.txt").write_text(line)
@@ -119,29 +89,122 @@ def test_celeb_df_checks_its_list(tmp_path, line):
         layouts.load("celeb-df-v2").read(tmp_path)
 
 
-def test_pictures(tmp_path):
-    for name in (
-        "a/001_03.jpg",
-        "a/001_08.jpg",
-        "a/002_03.JPG",
-        "b/001_03.png",
-        "b/001_03.jpg",
-        "b/notes.txt",
-    ):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    rows = layouts.load("pictures", dataset="faces").read(tmp_path)
-    assert len(rows) == 5 and rows["video"].is_unique and set(rows["label"]) == {"real"}
-    assert rows.loc[rows["path"] == "a/001_08.jpg", "target"].item() == "a/001"
-    assert rows["target"].nunique() == 3
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    with pytest.raises(DataError, match="Found none"):
-        layouts.load("pictures", dataset="nothing").read(empty)
+def test_celeb_df_counts_the_videos_with_odd_names(tmp_path):
+    _trees.touch(_trees.celeb(tmp_path), *(f"Celeb-synthesis/copy{i}" for i in range(5)))
+    with pytest.raises(DataError, match=r"copy0.mp4, .*copy1.mp4, .*copy2.mp4, ... \(5 files\)"):
+        layouts.load("celeb-df-v2").read(tmp_path)
+
+
+def test_dfdc(tmp_path):
+    rows = layouts.load("dfdc").read(_trees.dfdc(tmp_path)).set_index("video")
+    assert rows.loc["DFDC/fake/aalscayrfi", "split"] == "test"  # 1 is fake here
+    fake = rows.loc["DFDC/fake/owxbbpjpch"]
+    assert tuple(fake[["split", "target", "pristine"]]) == ("train", "wynotylpnm", "DFDC/real/wynotylpnm")
+    observed = hierarchy.load("ffpp").observed(fake["label"])
+    assert observed[0] and not observed[1:].any()
+    assert len(layouts.load("dfdc", parts=("test",)).read(tmp_path)) == 2
+    write = _trees.write
+    write(tmp_path, "test/metadata.json", {"aalscayrfi.mp4": {"label": "REAL"}})
+    with pytest.raises(DataError, match="agree with labels.csv. Found aalscayrfi.mp4: REAL"):
+        layouts.load("dfdc").read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ("filename,label\naalscayrfi.mp4,1\n", "1 without: bbhtdfuqxq.mp4"),
+        ("filename,label\naalscayrfi.mp4,FAKE\n", "line 2.*0 .real. or 1 .fake."),
+        ("filename,label\na.mp4,1\na.mp4,1\n", "line 3: expected each video once"),
+        ("filename,label\n../../a.mp4,1\n", "stay below the data set. Found '../../a.mp4'"),
+        ("name,label\na.mp4,1\n", "columns filename, label"),
+    ],
+)
+def test_dfdc_checks_its_labels(tmp_path, labels, message):
+    _trees.write(_trees.dfdc(tmp_path), "test/labels.csv", labels)
+    with pytest.raises(DataError, match=message):
+        layouts.load("dfdc").read(tmp_path)
+
+
+def test_dfdc_preview(tmp_path):
+    rows = layouts.load("dfdc-preview").read(_trees.preview(tmp_path)).set_index("manipulation")
+    fake = rows.loc["method_A"]
+    assert tuple(fake[["target", "source", "split"]]) == ("643049", "1061493", "test")
+    assert fake["pristine"] == rows.loc["original_videos", "video"]
+    listed = json.loads((tmp_path / "dataset.json").read_text())
+    listed[fake["path"]]["label"] = "real"
+    _trees.write(tmp_path, "dataset.json", listed)
+    with pytest.raises(DataError, match="fake in a method's folder"):
+        layouts.load("dfdc-preview").read(tmp_path)
+    listed[fake["path"]] |= {"label": "fake", "source_video": ["x"]}
+    _trees.write(tmp_path, "dataset.json", listed)
+    assert layouts.load("dfdc-preview").read(tmp_path)["pristine"].tolist() == ["", ""]
+    _trees.write(tmp_path, "dataset.json", listed | {"method_A": {"label": "fake", "set": "test"}})
+    with pytest.raises(DataError, match="Found method_A: 'fake'"):
+        layouts.load("dfdc-preview").read(tmp_path)
+    _trees.write(tmp_path, "dataset.json", {})
+    with pytest.raises(DataError, match="Found 2 that are not"):
+        layouts.load("dfdc-preview").read(tmp_path)
+
+
+def test_deeperforensics_has_no_reals_but_knows_where_they_lie(tmp_path):
+    home = _trees.deeperforensics(tmp_path / "DeeperForensics-1.0")
+    rows = layouts.load("deeperforensics-1.0").read(home)
+    assert len(rows) == 3 and set(rows["label"]) == {"DeeperForensics"} and set(rows["source"]) == {"M101"}
+    ffpp = _trees.faceforensics(tmp_path / "FaceForensics++")
+    both = layouts.load("deeperforensics-1.0", originals=str(ffpp)).read(home)
+    reals = both[both["label"] == "real"]
+    assert set(rows["pristine"]) <= set(reals["video"]) and len(reals) == 6
+    assert all((home / path).is_file() for path in both["path"]) and not both["path"].str.startswith("/").any()
+    selected = protocols.select(both, "DeeperForensics-1.0")
+    fakes = selected[selected["label"] != "real"]
+    assert fakes["target"].tolist() == ["004"] and set(selected["split"]) == {"test"}
+
+
+def test_deeperforensics_may_follow_the_splits_of_its_targets(tmp_path):
+    home = _trees.deeperforensics(tmp_path / "D", ("004", "002", "000"))  # train.txt has a test original
+    options = {"originals": str(_trees.faceforensics(tmp_path / "F"))}
+    rows = layouts.load("deeperforensics-1.0", split="originals", **options).read(home)
+    people = rows.groupby("target")["split"].nunique()
+    assert people.max() == 1 and rows.loc[rows["target"] == "004", "split"].tolist() == ["test", "test"]
+    _trees.touch(home, "manipulated_videos/end_to_end/999_W001")
+    with pytest.raises(DataError, match="original of FaceForensics.*Found 999_W001"):
+        layouts.load("deeperforensics-1.0", **options).read(home)
+    with pytest.raises(ParameterError, match="with the folder of FaceForensics"):
+        layouts.load("deeperforensics-1.0", split="originals")
+
+
+def test_deeperforensics_reads_the_list_of_each_variant(tmp_path):
+    root = _trees.touch(_trees.deeperforensics(tmp_path), "manipulated_videos/reenact_postprocess/000_M101")
+    place = "lists/manipulated_videos_lists/manipulated_videos_end_to_end_list.txt"
+    _trees.write(root, place, "end_to_end/000_M101.mp4\nend_to_end/001_W006.mp4\n")
+    rows = layouts.load("deeperforensics-1.0").read(root).set_index("video")
+    assert rows.loc["DeeperForensics-1.0/end_to_end/001_W006", "status"] == "missing file" and len(rows) == 4
+    (layout,) = layouts.present("deeperforensics-1.0", root)
+    assert layout.variants == ("end_to_end", "reenact_postprocess")
+    _trees.write(root, place, "/etc/000_M101.mp4\n")
+    with pytest.raises(DataError, match="end_to_end_list.txt, line 1: a path should be relative"):
+        layouts.load("deeperforensics-1.0").read(root)
+    (root / "manipulated_videos/end_to_end_level_6").mkdir()
+    with pytest.raises(ParameterError, match="one of end_to_end, .*Found 'end_to_end_level_6'"):
+        layouts.present("deeperforensics-1.0", root)
+
+
+def test_a_list_cannot_leave_the_data_set_or_put_a_video_in_two_splits(tmp_path):
+    _trees.write(_trees.deeperforensics(tmp_path), "lists/splits/val.txt", "../../000_M101.mp4\n")
+    with pytest.raises(DataError, match=r"val.txt, line 1: .*Found '../../000_M101.mp4'"):
+        layouts.load("deeperforensics-1.0").read(tmp_path)
+    _trees.write(tmp_path, "lists/splits/val.txt", "000_M101.mp4\n")
+    with pytest.raises(DataError, match="one split. Found 000_M101.mp4 in train too"):
+        layouts.load("deeperforensics-1.0").read(tmp_path)
+
+
+def test_hidden_files_are_no_videos(tmp_path):
+    _trees.touch(_trees.celeb(tmp_path), "Celeb-real/._id0_0000.mp4")
+    assert not layouts.load("celeb-df-v2").read(tmp_path)["path"].str.contains("/._").any()
 
 
 def test_unknown_names_are_answered_with_the_known(tmp_path):
-    with pytest.raises(ParameterError, match="faceforensics\\+\\+, celeb-df-v2, pictures. Found 'dfdc2'"):
+    with pytest.raises(ParameterError, match="faceforensics\\+\\+, faceshifter, .*pictures. Found 'dfdc2'"):
         layouts.load("dfdc2")
     with pytest.raises(ParameterError, match="compression, manipulations. Found compresion"):
         layouts.load("faceforensics++", compresion="c23")

@@ -9,7 +9,7 @@ import safetensors.torch
 import torch
 from torch.nn import functional as F
 
-from semdf import hierarchy, marginals, prompts, towers
+from semdf import encoding, hierarchy, marginals, prompts, towers
 from semdf.errors import DataError, MissingError, ParameterError
 from semdf.model import BinaryBaseline, JointEmbedding, NodeHeads, released
 
@@ -26,7 +26,8 @@ def tiny(tmp_path_factory) -> str:
     """The name of a tiny vision transformer with its text tower."""
     path = tmp_path_factory.mktemp("encoders") / "tiny-vit-for-tests.json"
     path.write_text(json.dumps(TINY))
-    open_clip.add_model_config(path)
+    path.with_stem(f"{path.stem}-quick").write_text(json.dumps(TINY | {"quick_gelu": True}))
+    open_clip.add_model_config(path.parent)
     return path.stem
 
 
@@ -77,6 +78,44 @@ def test_trimmed_prompts():
     assert (tokens == 49407).any(1).all()
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_tree_of_prompts(seed):
+    """Every path from the root to an end is a prompt; each token attends to the path to it, and to no other."""
+    generator = torch.Generator().manual_seed(seed)
+    tokens = torch.randint(1, 4, (6, 5), generator=generator)
+    tokens[torch.arange(6), torch.randint(1, 5, (6,), generator=generator)] = 9  # ends of the texts
+    tree = encoding.PromptTree(tokens)
+    prefixes = {tuple(row[: i + 1]) for row in tokens.tolist() for i in range(row.index(9) + 1)}
+    assert len(tree.tokens) == len(prefixes)
+    for row, end in zip(tokens.tolist(), tree.ends, strict=True):
+        path = (tree.mask[end] == 0).nonzero().flatten()
+        assert tree.tokens[path].tolist() == row[: row.index(9) + 1]
+        assert tree.depths[path].tolist() == list(range(len(path)))
+    assert set(tree.mask.unique().tolist()) == {0.0, -torch.inf}
+
+
+def test_tree_of_the_prompts_is_small():
+    for name, count in (("ffpp", 48), ("ffsc", 52)):
+        tokens = towers.tokenize(prompts.sentences(hierarchy.load(name)))
+        assert len(encoding.PromptTree(tokens).tokens) == count < tokens.numel() / 3
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_gradients_of_the_short_passes_are_those_of_open_clips_own(tiny, quick):
+    name = f"{tiny}-quick" if quick else tiny
+    model = JointEmbedding(name, FFPP, similarity="dot", vocabulary="full", seed=0).double()
+    clip, x = plain_clip(model, name).double(), images(model, 3).double()
+    model.logits(x).square().sum().backward()
+    (
+        clip.encode_image(x) @ clip.encode_text(open_clip.tokenize(prompts.sentences(FFPP))).T / 10
+    ).square().sum().backward()
+    expected = dict(clip.named_parameters())
+    for name, p in model.named_parameters():
+        if p.grad is not None:
+            name = name.removeprefix("text.") if name.startswith("text.") else name.removeprefix("image.")
+            torch.testing.assert_close(p.grad, expected[name].grad, rtol=1e-8, atol=1e-12, msg=name)
+
+
 def test_gradients_equal_those_with_the_full_vocabulary(tiny):
     models = [JointEmbedding(tiny, FFPP, vocabulary=v, seed=0) for v in ("full", "prompts")]
     x = images(models[0])
@@ -85,7 +124,7 @@ def test_gradients_equal_those_with_the_full_vocabulary(tiny):
     for name, p in models[1].named_parameters():
         if p.grad is not None and "token_embedding" not in name:
             torch.testing.assert_close(p.grad, models[0].get_parameter(name).grad, rtol=1e-3, atol=1e-5, msg=name)
-    used = torch.unique(models[0].tokens)
+    used = torch.unique(towers.tokenize(prompts.sentences(FFPP)))
     torch.testing.assert_close(
         models[1].text.token_embedding.weight.grad,
         models[0].text.token_embedding.weight.grad[used],
@@ -97,8 +136,8 @@ def test_gradients_equal_those_with_the_full_vocabulary(tiny):
 def test_one_pass_of_each_tower_for_all_prompts(tiny):
     model = JointEmbedding(tiny, FFPP)
     calls = []
-    model.image.visual.register_forward_hook(lambda *_: calls.append("image"))
-    model.text.transformer.register_forward_hook(lambda *_: calls.append("text"))
+    model.image.visual.conv1.register_forward_hook(lambda *_: calls.append("image"))
+    model.text.ln_final.register_forward_hook(lambda *_: calls.append("text"))
     model(images(model, 4))
     assert calls == ["image", "text"]
     model.eval()
@@ -135,7 +174,7 @@ def test_cached_prompts_are_never_stale(tiny, change):
         assert model.text_features() is first
     change(model)
     with torch.no_grad():
-        fresh = towers.encode_text(model.text, model.tokens)
+        fresh = encoding.encode_prompts(model.text, model.prompts)
         torch.testing.assert_close(model.text_features(), fresh, rtol=0, atol=0)
     assert not torch.equal(first, fresh)
 
@@ -300,6 +339,35 @@ def test_antonyms_take_the_difference_to_the_opposite(tiny, similarity):
         torch.testing.assert_close(model.logits(x), expected)
 
 
+@pytest.mark.parametrize("tower", ["image", "text"])
+def test_a_frozen_tower_gets_no_gradient_and_the_rest_does(tower):
+    model = JointEmbedding("semdf-mini", FFPP, prior=[0.5] + [0.2] * 9, seed=0).train().freeze(tower)
+    before = {name: value.clone() for name, value in model.named_buffers()}
+    model(images(model)).sum().backward()
+    for name, p in model.named_parameters():
+        frozen = name.startswith(f"{tower}.") and name != "text.logit_scale"
+        assert (p.grad is None) == frozen, name
+    moved = any(not torch.equal(value, before[name]) for name, value in model.named_buffers())
+    assert moved == (tower == "text")  # running statistics
+    assert all(p.requires_grad for p in model.freeze("none").parameters())
+    with pytest.raises(ParameterError, match="freeze: must be one of .*found 'both'"):
+        model.freeze("both")
+
+
+def test_prompts_of_a_frozen_text_tower_are_encoded_once(tiny):
+    model, plain = (JointEmbedding(tiny, FFPP, seed=0) for _ in range(2))
+    model.train().freeze("text")
+    calls = []
+    model.text.ln_final.register_forward_hook(lambda *_: calls.append(1))
+    x = images(model)
+    optimiser = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=1e-3)
+    for _ in range(3):
+        model(x).sum().backward()
+        optimiser.step()
+    assert len(calls) == 1
+    torch.testing.assert_close(model.text_features(), plain.text_features())
+
+
 @pytest.mark.parametrize("structure", ["hierarchy", "none"])
 def test_heads_instead_of_prompts(structure):
     rates = [0.5] + [0.2] * 9
@@ -397,7 +465,8 @@ def quick(tmp_path_factory) -> str:
     """As `tiny`, with QuickGELU, which OpenAI's weights need."""
     path = tmp_path_factory.mktemp("encoders") / "tiny-quickgelu-for-tests.json"
     path.write_text(json.dumps({**TINY, "quick_gelu": True}))
-    open_clip.add_model_config(path)
+    path.with_stem(f"{path.stem}-quick").write_text(json.dumps(TINY | {"quick_gelu": True}))
+    open_clip.add_model_config(path.parent)
     return path.stem
 
 

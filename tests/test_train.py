@@ -1,19 +1,22 @@
 """Training on pictures made here: smooth colours are real; a fake is its source with a faint checkerboard."""
 
 import dataclasses
+from typing import get_args
 
 import cv2
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from pydantic import ValidationError
 from ruamel.yaml import YAML
 
-from semdf import ROOT, hierarchy, runs
+from semdf import ROOT, hierarchy, runs, weighting
 from semdf.artifacts import read_weights, write_table
-from semdf.datasets import Samples
-from semdf.errors import DataError, MissingError, SemdfError
+from semdf.datasets import Samples, views
+from semdf.errors import DataError, MissingError, ParameterError, SemdfError
 from semdf.marginals import marginals
+from semdf.params import Ablation, Objective
 from semdf.runs import Config
 from semdf.score import load_detector, score_manifest
 from semdf.shards import ShardWriter, encode_png
@@ -23,10 +26,10 @@ TREE = hierarchy.load("ffpp")
 BLOCK = YAML(typ="safe").load((ROOT / "params.yaml").read_text())["train"]
 
 
-def config(objective="equal", **changes) -> Config:
+def config(objective="equal", variant=None, **changes) -> Config:
     block = BLOCK | {"epochs": 2, "pairs": 8, "batch": 8, "warmup": 0.25, "threads": 1} | changes
     crop = {"size": 128, "alignment": "native", "margin": 1.3}
-    return Config(objective=objective, seed=0, train=block, crop=crop)
+    return Config(objective=objective, seed=0, train=block, crop=crop, variant=variant or {})
 
 
 def samples(pairs=16, seed=0) -> Samples:
@@ -36,7 +39,9 @@ def samples(pairs=16, seed=0) -> Samples:
     board = (np.indices((128, 128)).sum(0) % 2 * 40)[None, :, :, None]
     images = np.concatenate([real, real + board]).astype(np.uint8)
     labels = ["real"] * pairs + ["Deepfakes"] * pairs
-    rows = pd.DataFrame({"manipulation": labels, "label": labels})
+    target = [str(i) for i in range(pairs)] * 2
+    source = [""] * pairs + [str(i ^ 1) for i in range(pairs)]
+    rows = pd.DataFrame({"manipulation": labels, "label": labels, "target": target, "source": source})
     targets = torch.from_numpy(np.stack([TREE.label(x) for x in labels]))
     partner = torch.tensor([-1] * pairs + list(range(pairs)))
     return Samples(rows, torch.from_numpy(images), targets, torch.ones_like(targets, dtype=torch.bool), partner)
@@ -58,8 +63,28 @@ def test_two_runs_with_one_seed_are_equal_to_the_bit():
     pd.testing.assert_frame_equal(one.history, two.history, check_exact=True)
 
 
-def test_an_interrupted_training_resumes_to_the_same_bits(tmp_path, monkeypatch):
-    whole = fit(samples(), samples(8, 1), config("equal", epochs=3))
+@pytest.mark.parametrize("changes", [{}, {"same_view": False}, {"paired": False}], ids=str)
+def test_a_fake_and_its_source_are_cut_and_mirrored_alike(changes, monkeypatch):
+    seen = []
+
+    def keeps(images, *args, **kwargs):
+        shown = views(images, *args, **kwargs)
+        seen.append(shown)
+        return shown
+
+    data = samples(16)
+    data.images[16:] = data.images[:16]  # fakes that show what their sources show
+    monkeypatch.setattr("semdf.train.views", keeps)
+    fit(data, samples(8, 1), config("binary", epochs=1, pairs=16, batch=16, **changes))
+    batches = [shown for shown in seen if len(shown) == 16 and shown.shape[-1] == 96]
+    alike = [bool((fake == real).all()) for shown in batches[:2] for fake, real in zip(*shown.chunk(2), strict=True)]
+    assert len(alike) == 16 and (sum(alike) < 4 if changes else all(alike))
+
+
+@pytest.mark.parametrize("objective", ["equal", "auto_lambda_late", "pcgrad"])
+def test_an_interrupted_training_resumes_to_the_same_bits(objective, tmp_path, monkeypatch):
+    run = config(objective, epochs=3, batch=4, lambda_every=2)  # two steps an epoch
+    whole = fit(samples(), samples(8, 1), run)
     seen = []
 
     def dies_in_the_third_epoch(*args, **kwargs):
@@ -70,11 +95,70 @@ def test_an_interrupted_training_resumes_to_the_same_bits(tmp_path, monkeypatch)
 
     monkeypatch.setattr("semdf.train.predict", dies_in_the_third_epoch)
     with pytest.raises(KeyboardInterrupt):
-        fit(samples(), samples(8, 1), config("equal", epochs=3), checkpoints=tmp_path)
+        fit(samples(), samples(8, 1), run, checkpoints=tmp_path)
     monkeypatch.undo()
-    resumed = fit(samples(), samples(8, 1), config("equal", epochs=3), checkpoints=tmp_path)
+    torch.rand(3)  # another process has drawn other numbers by now
+    resumed = fit(samples(), samples(8, 1), run, checkpoints=tmp_path)
     assert same_weights(whole.model, resumed.model)
     pd.testing.assert_frame_equal(whole.history, resumed.history, check_exact=True)
+
+
+@pytest.mark.parametrize("name", get_args(Ablation))
+def test_every_ablation_changes_what_it_says(name):
+    crop = {"size": 128, "alignment": "native", "margin": 1.3}
+    base, changed = (runs.configure(n, 0, BLOCK, crop) for n in ("auto_lambda", name))
+    assert base == config("auto_lambda").model_copy(update={"train": base.train}) and changed != base
+    changes = runs.ABLATIONS[name]
+    for part in ("train", "variant"):
+        before, after = (getattr(c, part).model_dump() for c in (base, changed))
+        assert {k: v for k, v in after.items() if v != before[k]} == changes.get(part, {})
+    assert Config.model_validate(changed.model_dump()) == changed
+
+
+def test_the_table_of_ablations_is_whole():
+    assert set(runs.ABLATIONS) == set(get_args(Ablation)) and not set(runs.ABLATIONS) & set(get_args(Objective))
+    assert set(get_args(Objective)) == {"binary", *weighting.known()} - {"jacobian"}
+    with pytest.raises(ParameterError, match="run 'gradnorm': objective: Input should be"):
+        runs.configure("gradnorm", 0, BLOCK, {"size": 128, "alignment": "native", "margin": 1.3})
+    with pytest.raises(ValidationError, match="must hold the root"):
+        runs.Variant(levels=["local"])
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [
+        {"outputs": "heads", "structure": "none", "unobserved": "masked"},
+        {"levels": ["root", "local"], "freeze": "text", "virtual": "adamw"},
+        {"upper": "held_out", "wording": "antonyms"},
+    ],
+)
+def test_variants_train_and_come_back(variant, tmp_path):
+    run = config("auto_lambda", variant, epochs=1)
+    record = fit(samples(), samples(8, 1), run)
+    names = variant.get("levels", list(TREE.levels))
+    assert [c for c in record.history if c.startswith("loss_")] == [f"loss_{n}" for n in names]
+    assert (record.history[[f"lambda_{n}" for n in names]] != 1).all(axis=None)
+    runs.save(record.model, run, tmp_path)
+    model, again = runs.load(tmp_path)
+    assert again == run and same_weights(model, record.model)
+
+
+def test_without_the_expansion_its_rows_are_not_read():
+    s = samples()
+    s.rows.loc[s.rows.index[-8:], "manipulation"] = "expanded-eyes"
+    with_it, without = (fit(s, samples(8, 1), config(variant={"expanded": e}, epochs=1)) for e in (True, False))
+    assert not same_weights(with_it.model, without.model)
+    s.images[-8:] = 0
+    assert same_weights(fit(s, samples(8, 1), config(variant={"expanded": False}, epochs=1)).model, without.model)
+
+
+def test_the_batches_of_a_step_that_failed_are_kept(tmp_path):
+    run = config("auto_lambda", lr=1e30, warmup=0.0, epochs=4)
+    with pytest.raises(DataError, match=r"epoch \d: .*must be finite.*are in .*/failed_step.safetensors"):
+        fit(samples(), samples(8, 1), run, checkpoints=tmp_path)
+    kept = read_weights(tmp_path / "failed_step.safetensors")
+    assert kept["lower/images"].shape == kept["upper/images"].shape == (8, 3, 96, 96)
+    assert kept["lower/targets"].shape == (8, 10)
 
 
 def test_validation_labels_change_no_weight():
@@ -131,7 +215,15 @@ def test_scoring_keeps_every_row(tmp_path):
     with ShardWriter(tmp_path / "d" / "m.tar") as shard:
         for i, image in enumerate(s.images.numpy()):
             shard.add(f"{i}.png", encode_png(image))
-    base = {"dataset": "d", "manipulation": "m", "label": "real", "split": "test", "pristine": "", "shard": "d/m.tar"}
+    base = {
+        "dataset": "d",
+        "manipulation": "m",
+        "label": "real",
+        "split": "test",
+        "pristine": "",
+        "shard": "d/m.tar",
+        "target": "",
+    }
     rows = [
         base | {"video": f"v{i}", "frame": 0, "sample": f"v{i}/0", "member": f"{i}.png", "status": "ok"}
         for i in range(4)
@@ -143,3 +235,11 @@ def test_scoring_keeps_every_row(tmp_path):
     assert scores["video"].tolist() == ["v0", "broken", "v1", "v2", "v3"]
     assert scores["status"].tolist()[1] == "unreadable video" and np.isnan(scores["p_fake"][1])
     assert scores.drop(index=1).filter(like="p_").notna().all(axis=None)
+
+
+def test_pretrained_weights_are_found_from_anywhere_and_tags_stay_tags(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert runs.weights_of(config(pretrained="openai").train) is None
+    assert runs.weights_of(config(pretrained="a/b.safetensors").train) == ROOT / "a" / "b.safetensors"
+    with pytest.raises(MissingError, match="b.safetensors"):
+        runs.build(config(pretrained="a/b.safetensors"))

@@ -1,6 +1,7 @@
 """Weighting strategies: what every strategy keeps, then each one's own rule, then errors."""
 
 import copy
+import doctest
 import importlib.util
 import sys
 
@@ -16,7 +17,8 @@ from semdf.marginals import marginals
 SOLVERS = ("torchjd", "qpsolvers", "quadprog", "cvxpy")
 missing = [name for name in SOLVERS if importlib.util.find_spec(name) is None]
 needs_torchjd = pytest.mark.skipif(bool(missing), reason=f"optional dependencies are not installed: {missing}")
-NAMES = [pytest.param(n, marks=needs_torchjd if n == "jacobian" else ()) for n in weighting.known()]
+JACOBIAN = {"jacobian", "upgrad", "pcgrad", "cagrad"}
+NAMES = [pytest.param(n, marks=needs_torchjd if n in JACOBIAN else ()) for n in weighting.known()]
 
 
 class Net(nn.Module):
@@ -254,6 +256,97 @@ def test_auto_lambda_through_the_step_of_the_optimiser(objective):
     torch.testing.assert_close(found.double(), expected, rtol=1e-3, atol=1e-7)
 
 
+def test_late_auto_lambda_is_the_exact_hypergradient_of_the_step_that_was_taken(objective):
+    """With plain SGD the step before is the virtual one, and the batch after it the upper one."""
+    objective.double()
+    batches = [[t.double() for t in batch(s)] for s in range(4)]
+    strategy, lr = weighting.load("auto_lambda_late"), 0.3
+    parameters = weighting.trainable(objective)
+    optimiser = torch.optim.SGD(parameters.values(), lr=lr)
+    expected, kept = torch.ones(3, requires_grad=True), None
+    adam = torch.optim.Adam([expected], lr=1e-3)
+    for now in batches:
+        if kept:
+            before, theta = kept
+            losses = bilevel.functional(objective, *before)(theta)
+            upper = bilevel.functional(objective, *now)
+            _, slope = bilevel.hypergradient(
+                lambda p, upper=upper: upper(p)[0],
+                theta,
+                bilevel.task_gradients(losses, theta),
+                expected.detach().double(),
+                bilevel.sgd(lr),
+            )
+            expected.grad = slope.float()
+            adam.step()
+        theta = {n: p.detach().clone().requires_grad_() for n, p in objective.named_parameters()}
+        record = strategy.backward(objective, now, lr=lr)
+        torch.testing.assert_close(record.weights, expected.detach(), rtol=0, atol=1e-6)
+        assert (record.upper is None) == (kept is None)
+        optimiser.step()
+        kept = now, theta
+    assert (record.weights - 1).abs().min() > 1e-4
+
+
+def test_late_auto_lambda_needs_one_forward_a_step_and_no_upper_batch(objective):
+    calls = []
+    objective.model.layers[0].register_forward_hook(lambda *_: calls.append(1))
+    strategy = weighting.load("auto_lambda_late")
+    for step in range(3):
+        strategy.backward(objective, batch(step), lr=0.1)
+    assert len(calls) == 3
+    assert not weighting.needs_upper(strategy) and weighting.needs_upper(weighting.load("auto_lambda"))
+
+
+def test_late_auto_lambda_every_third_step(objective):
+    strategy = weighting.load("auto_lambda_late", every=3)
+    moved, kept = [], []
+    for step in range(7):
+        moved.append(strategy.backward(objective, batch(step), lr=0.1).upper is not None)
+        kept.append(strategy.state_dict()["last"].numel() > 0)
+    assert moved == [False, True, False, False, True, False, False]
+    assert kept == [True, False, False, True, False, False, True]
+    other = copy.deepcopy(objective)
+    weights = strategy.weights()
+    strategy.backward(objective, batch(9), lr=0.1)
+    total = (bilevel.functional(other, *batch(9))(dict(other.named_parameters())) * strategy.weights()).sum()
+    expected = torch.autograd.grad(total, list(other.model.layers.parameters()))
+    assert not torch.equal(weights, strategy.weights())
+    for p, e in zip(objective.model.layers.parameters(), expected, strict=True):
+        torch.testing.assert_close(p.grad, e)
+
+
+def test_late_gradients_of_another_model_are_refused(objective):
+    strategy = weighting.load("auto_lambda_late")
+    strategy.backward(objective, batch(1), lr=0.1)
+    other = weighting.load("auto_lambda_late")
+    other.load_state_dict(strategy.state_dict())
+    with pytest.raises(DataError, match="gradients must be those of 3 parameters, found"):
+        other.backward(Conflict([[1.0, 0.0, 0.0]] * 3), (), lr=0.1)
+
+
+def test_the_primary_task_by_name(objective):
+    names = ("global", "local", "root")
+    for name in ("auto_lambda", "auto_lambda_late", "auto_lambda_fd"):
+        assert weighting.load(name, tasks=names, primary="root").primary == 2
+    with pytest.raises(ParameterError, match=r"primary: must be one of the tasks \('global', .*found 'nose'"):
+        weighting.load("auto_lambda", tasks=names, primary="nose")
+    with pytest.raises(ParameterError, match=r"primary: must be one of the tasks \(\), found 'root'"):
+        weighting.load("auto_lambda", tasks=3, primary="root")
+
+
+def test_an_upper_batch_of_one_class_is_refused(objective):
+    images, targets = batch(1)
+    for upper, count in ((torch.zeros_like(targets), 0), (targets[:1] * 0 + targets[targets[:, 0] > 0][:1], 1)):
+        with pytest.raises(DataError, match=f"upper: the batch must hold reals and fakes, found {count} fakes of"):
+            weighting.load("auto_lambda").backward(objective, (images, targets), (images[: len(upper)], upper), lr=0.1)
+
+
+def test_the_example_runs():
+    done = doctest.testmod(weighting)
+    assert done.attempted > 5 and not done.failed
+
+
 def test_dwa_follows_its_formula(objective):
     strategy = weighting.load("dwa")
     means = []
@@ -338,8 +431,8 @@ def test_without_torchjd_the_error_says_what_to_install(monkeypatch):
 
 
 def test_known_strategies_are_the_files():
-    expected = {"auto_lambda", "dwa", "equal", "jacobian", "random", "uncertainty"}
-    assert set(weighting.known()) == expected
+    files = {"auto_lambda", "auto_lambda_late", "dwa", "equal", "jacobian", "random", "uncertainty"}
+    assert set(weighting.known()) == files | {"auto_lambda_fd", "upgrad", "pcgrad", "cagrad"}
     assert all(weighting.load(name, tasks=4).weights().tolist() == [1, 1, 1, 1] for name in ("equal", "auto_lambda"))
 
 

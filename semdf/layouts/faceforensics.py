@@ -1,42 +1,44 @@
 """FaceForensics++ (Roessler et al., ICCV 2019): the tree that the official download script makes.
 
 original_sequences/youtube/<compression>/videos/NNN.mp4
-manipulated_sequences/<manipulation>/<compression>/videos/<target>_<source>.mp4
-{train,val,test}.json or splits/{train,val,test}.json: pairs of ids; a pair gives both directions
+manipulated_sequences/<manipulation>/<compression>/videos/<target>_<source>.mp4; all of them share file names
+{train,val,test}.json in the root, splits/ or dataset/splits/: pairs of ids; a pair gives both directions
+DeepFakeDetection (Google and Jigsaw, 2019) comes with it: original_sequences/actors/<compression>/videos/
+AA__<scene>.mp4 and manipulated_sequences/DeepFakeDetection/<compression>/videos/AA_BB__<scene>__<code>.mp4
 """
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from semdf.errors import DataError, MissingError, ParameterError
-from semdf.layouts.rows import folder, table
+from semdf.errors import DataError, ParameterError
+from semdf.layouts.lists import first, read_json
+from semdf.layouts.rows import files, folder, refuse, table
 
-__all__ = ["LAYOUT", "FaceForensics"]
+__all__ = ["COMPRESSIONS", "LAYOUTS", "MANIPULATIONS", "FaceForensics"]
 
 NAME = "FaceForensics++"
 SPLITS = ("train", "val", "test")
-#: Manipulation -> label row. FaceShifter replaces the identity as Deepfakes does and takes its row (ours).
-LABELS = {
-    "Deepfakes": "Deepfakes",
-    "Face2Face": "Face2Face",
-    "FaceSwap": "FaceSwap",
-    "NeuralTextures": "NeuralTextures",
-    "FaceShifter": "Deepfakes",
-}
+#: Folder names; the download script calls c0 "raw".
+COMPRESSIONS = ("raw", "c0", "c23", "c40")
+#: Each has a label row of its own name.
+MANIPULATIONS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures", "FaceShifter", "DeepFakeDetection")
+_ACTED = re.compile(r"(?P<target>\d\d)_(?P<source>\d\d)__(?P<scene>\w+)__\w+")
+_ACTOR = re.compile(r"(?P<target>\d\d)__(?P<scene>\w+)")
 
 
 @dataclass(frozen=True)
 class FaceForensics:
     """The videos of one compression.
 
-    compression: "raw", "c0", "c23", "c40", or "" for the only one that is there.
-    manipulations: the forgeries to read; each must have its folder.
+    compression: "raw" (or "c0"), "c23", "c40", or "" for the only one that is there.
+    manipulations: the forgeries to read; each must have its folder. "DeepFakeDetection" brings its own originals
+        ("actors"); it has no official split and counts as test (our reading).
     """
 
     compression: str = ""
@@ -44,40 +46,75 @@ class FaceForensics:
 
     def __post_init__(self) -> None:
         for name in self.manipulations:
-            if name not in LABELS:
-                raise ParameterError(f"{NAME}: a manipulation should be one of {', '.join(LABELS)}. Found {name!r}.")
+            if name not in MANIPULATIONS:
+                known = ", ".join(MANIPULATIONS)
+                raise ParameterError(f"{NAME}: a manipulation should be one of {known}. Found {name!r}.")
+
+    @staticmethod
+    def marks(root: Path) -> bool:
+        return (root / "original_sequences").is_dir() or (root / "manipulated_sequences").is_dir()
+
+    @classmethod
+    def present(cls, root: Path) -> list[FaceForensics]:
+        """A layout for each compression, with the manipulations that are there. Raises ParameterError for a folder
+        of another manipulation."""
+        tops = [path for path in (root / "manipulated_sequences").glob("*") if path.is_dir()]
+        originals = folder(root / "original_sequences" / "youtube", f"{NAME}, original videos")
+        return [
+            cls(name, tuple(sorted((top.name for top in tops if (top / name / "videos").is_dir()), key=_place)))
+            for name in _compressions(originals)
+        ]
 
     def read(self, root: Path) -> pd.DataFrame:
         """A row for every video on disk or in a split file; one that has no file gets the status "missing
         file"."""
         root = folder(Path(root), NAME)
-        pairs = _pairs(root)
+        pairs = read_pairs(root)
         originals = folder(root / "original_sequences" / "youtube", f"{NAME}, original videos")
-        compression = self.compression or _only(originals)
+        compression = _chosen(originals, self.compression)
         return table(self._rows(root, compression, pairs), root, NAME)
 
     def _rows(self, root: Path, compression: str, pairs: dict[tuple[str, str], str]) -> Iterator[dict]:
         split_of = {identity: split for pair, split in pairs.items() for identity in pair}
         where = Path("original_sequences", "youtube", compression, "videos")
-        for stem in sorted(_stems(root / where) | set(split_of)):
-            yield _row("original", where, stem) | {
-                "split": split_of.get(stem, ""),
-                "target": stem,
-                "label": "real",
-            }
+        for stem in sorted(_stems(root, where) | set(split_of)):
+            yield _row("original", where, stem) | {"label": "real", "split": split_of.get(stem, ""), "target": stem}
         for name in self.manipulations:
             where = Path("manipulated_sequences", name, compression, "videos")
-            for stem in sorted(_stems(root / where) | {"_".join(pair) for pair in pairs}):
+            if name == "DeepFakeDetection":
+                yield from _acted(root, where, compression)
+                continue
+            stems = _stems(root, where) | {"_".join(pair) for pair in pairs}
+            odd = [stem for stem in stems if not re.fullmatch(r"\w+_\w+", stem)]
+            refuse(odd, f"{NAME}, {where}", "a forged video is called <target>_<source>.mp4")
+            for stem in sorted(stems):
                 target, _, source = stem.partition("_")
-                if not (target and source):
-                    raise DataError(f"{NAME}: a forged video is called <target>_<source>. Found {where / stem}.mp4.")
                 yield _row(name, where, stem) | {
-                    "label": LABELS[name],
+                    "label": name,
                     "split": pairs.get((target, source), ""),
                     "target": target,
                     "source": source,
                     "pristine": f"{NAME}/original/{target}",
                 }
+
+
+def _acted(root: Path, where: Path, compression: str) -> Iterator[dict]:
+    """DeepFakeDetection: the actors' own videos and the forged ones."""
+    home = Path("original_sequences", "actors", compression, "videos")
+    for manipulation, place, form in (("actors", home, _ACTOR), ("DeepFakeDetection", where, _ACTED)):
+        stems = _stems(root, place)
+        rule = "a video of an actor is called AA__<scene>.mp4, a forged one AA_BB__<scene>__<code>.mp4"
+        refuse([stem for stem in stems if not form.fullmatch(stem)], f"{NAME}, {place}", rule)
+        for stem in sorted(stems):
+            part = form.fullmatch(stem).groupdict()
+            fake = manipulation != "actors"
+            yield _row(manipulation, place, stem) | {
+                "label": manipulation if fake else "real",
+                "split": "test",
+                "target": f"actor{part['target']}",
+                "source": f"actor{part['source']}" if fake else "",
+                "pristine": f"{NAME}/actors/{part['target']}__{part['scene']}" if fake else "",
+            }
 
 
 def _row(manipulation: str, where: Path, stem: str) -> dict:
@@ -90,48 +127,52 @@ def _row(manipulation: str, where: Path, stem: str) -> dict:
     }
 
 
-def _stems(videos: Path) -> set[str]:
-    return {path.stem for path in folder(videos, f"{NAME}, videos").glob("*.mp4")}
+def _stems(root: Path, where: Path) -> set[str]:
+    return {Path(path).stem for path in files(folder(root / where, f"{NAME}, videos"), root, (".mp4",), deep=False)}
 
 
-def _only(originals: Path) -> str:
-    found = sorted(path.name for path in originals.iterdir() if (path / "videos").is_dir())
-    if len(found) != 1:
+def _place(manipulation: str) -> int:
+    return MANIPULATIONS.index(manipulation) if manipulation in MANIPULATIONS else len(MANIPULATIONS)
+
+
+def _compressions(originals: Path) -> list[str]:
+    return sorted(path.name for path in originals.iterdir() if (path / "videos").is_dir())
+
+
+def _chosen(originals: Path, wanted: str) -> str:
+    """The compression's folder name; "raw" and "c0" mean the same."""
+    found = _compressions(originals)
+    if not wanted and len(found) != 1:
         rule = "name the compression to read" if found else "expected <compression>/videos"
         raise ParameterError(f"{NAME}: {rule}. Found {', '.join(found) or 'none'} in {originals}.")
-    return found[0]
+    same = ("raw", "c0") if wanted in ("raw", "c0") else (wanted,)
+    return next((name for name in same if name in found), wanted) if wanted else found[0]
 
 
-def _pairs(root: Path) -> dict[tuple[str, str], str]:
+def read_pairs(root: Path) -> dict[tuple[str, str], str]:
     """(target, source) -> split, both directions of every pair. Raises DataError when an identity is in two
     splits."""
     pairs: dict[tuple[str, str], str] = {}
     home: dict[str, str] = {}
     for split in SPLITS:
-        path = next((p for p in (root / f"{split}.json", root / "splits" / f"{split}.json") if p.is_file()), None)
-        if path is None:
-            raise MissingError(
-                f"{NAME}: expected the split file {split}.json in {root} or its folder splits. Found none."
-            )
-        for first, second in _read_pairs(path):
-            for identity in (first, second):
+        places = [root / part / f"{split}.json" for part in ("", "splits", "dataset/splits")]
+        path = first(places, f"{NAME}, split file")
+        for one, two in _read_pairs(path):
+            for identity in (one, two):
                 if home.setdefault(identity, split) != split:
                     raise DataError(f"{path}: an id belongs to one split. Found {identity!r} in {home[identity]} too.")
-            pairs[first, second] = pairs[second, first] = split
+            pairs[one, two] = pairs[two, one] = split
     return pairs
 
 
 def _read_pairs(path: Path) -> list[tuple[str, str]]:
-    try:
-        content = json.loads(path.read_text())
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise DataError(f"{path}: expected a JSON list of id pairs. Found {error}.") from error
-    if not isinstance(content, list):
-        raise DataError(f"{path}: expected a JSON list of id pairs. Found {type(content).__name__}.")
+    content = read_json(path, list, "a JSON list of id pairs")
     for pair in content:
         if not (isinstance(pair, list) and len(pair) == 2 and all(isinstance(item, str) for item in pair)):
             raise DataError(f'{path}: expected pairs of ids such as ["000", "003"]. Found {pair!r}.')
+        if not all(re.fullmatch(r"[A-Za-z0-9]+", item) for item in pair):
+            raise DataError(f"{path}: an id has letters and digits only. Found {pair!r}.")
     return [tuple(pair) for pair in content]
 
 
-LAYOUT = FaceForensics
+LAYOUTS = {"faceforensics++": FaceForensics}

@@ -14,7 +14,7 @@ from semdf.errors import DataError, ParameterError
 from semdf.layouts.rows import folder, table
 from semdf.video import PICTURES
 
-__all__ = ["LAYOUT", "Pictures"]
+__all__ = ["LAYOUTS", "Pictures"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,10 @@ class Pictures:
                 f"identity should be a regular expression. Found {self.identity!r}: {error}."
             ) from error
 
+    @staticmethod
+    def marks(root: Path) -> bool:
+        return False  # any folder would do
+
     def read(self, root: Path) -> pd.DataFrame:
         """A row for every picture."""
         root = folder(Path(root), self.dataset)
@@ -62,4 +66,4 @@ class Pictures:
             }  # fmt: skip
 
 
-LAYOUT = Pictures
+LAYOUTS = {"pictures": Pictures}

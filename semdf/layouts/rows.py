@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
 from semdf.errors import DataError, MissingError
+from semdf.video import PICTURES
 
-__all__ = ["COLUMNS", "OK", "MISSING", "folder", "table"]
+__all__ = ["COLUMNS", "MISSING", "OK", "files", "flat", "folder", "refuse", "table"]
 
-#: One row a video. `video`: "<data set>/<manipulation>/<stem>"; `path`: posix, relative to the root; `label`:
-#: name of a label row of the hierarchy; `split`: train, val, test or ""; `target`, `source`: identities (""
-#: if none); `pristine`: key of the untouched video of the same frames ("" for reals and where unknown);
+#: One row a video or picture. `video`: "<data set>/<manipulation>/<name>", the same file has the same key in every
+#: layout option; `path`: posix, relative to the root; `label`: name of a label row, in every hierarchy of the
+#: package; `split`: train, val, test or ""; `target`, `source`: identities (the body's and the pasted face's, "" if
+#: none or unknown); `pristine`: key of the untouched video of the same frames ("" for reals and where unknown);
 #: `status`: "ok" or why not.
 COLUMNS = (
     "dataset",
@@ -39,15 +41,59 @@ def folder(path: Path, what: str) -> Path:
     return path
 
 
+def files(top: Path, root: Path, endings: tuple[str, ...] = PICTURES, *, deep: bool = True) -> list[str]:
+    """Paths below `top`, relative to `root`, of the files with one of `endings`; hidden ones do not count."""
+    found = top.rglob("*") if deep else top.glob("*")
+    kept = (path.relative_to(root) for path in found if path.suffix.lower() in endings)
+    return sorted(path.as_posix() for path in kept if not any(part.startswith(".") for part in path.parts))
+
+
+def flat(path: str) -> str:
+    """A path below the data set as the last part of a video key: without ending, "--" between folders.
+
+    >>> flat("train/AVSpeech/_-926WzaH2A_215/0037.png")
+    'train--AVSpeech--_-926WzaH2A_215--0037'
+    """
+    return "--".join(PurePosixPath(path).with_suffix("").parts)
+
+
+def refuse(odd: Iterable[str], what: str, rule: str) -> None:
+    """DataError that counts the `odd` file names and shows the first three; nothing if there are none."""
+    odd = sorted(odd)
+    if odd:
+        more = f", ... ({len(odd)} files)" if len(odd) > 3 else ""
+        raise DataError(f"{what}: {rule}. Found {', '.join(odd[:3])}{more}.")
+
+
 def table(rows: Iterable[dict], root: Path, what: str) -> pd.DataFrame:
-    """The rows in order of their video key, each with its status. Raises DataError if there is none or a key
-    repeats."""
-    empty = {"source": "", "pristine": "", "compression": ""}
-    filled = [{**empty, **row, "status": OK if (root / row["path"]).is_file() else MISSING} for row in rows]
+    """The rows in order of their video key, each with its status.
+
+    Raises DataError if there is none or a key repeats.
+    """
+    empty = {"split": "", "target": "", "source": "", "pristine": "", "compression": ""}
+    filled = [{**empty, **row, "status": OK if _there(root / row["path"]) else MISSING} for row in rows]
+    for row in filled:
+        if odd := [name for name in COLUMNS if not _text(row[name])]:
+            raise DataError(f"{what}: {odd[0]} should be text in UTF-8. Found {row[odd[0]]!r}.")
     if not filled:
-        raise DataError(f"{what}: expected at least one video under {root}. Found none.")
+        raise DataError(f"{what}: expected at least one video or picture under {root}. Found none.")
     frame = pd.DataFrame(filled, columns=list(COLUMNS)).sort_values(["manipulation", "video"], ignore_index=True)
-    twice = frame["video"][frame["video"].duplicated()]
+    twice = frame[frame["video"].duplicated(keep=False)]
     if len(twice):
-        raise DataError(f"{what}: a video key should be unique. Found {twice.iloc[0]!r} twice.")
+        first = twice[twice["video"] == twice["video"].iloc[0]]
+        raise DataError(f"{what}: a video key should be unique. Found {', '.join(first['path'])} for one key.")
     return frame
+
+
+def _there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is longer than the file system takes, or in a folder that is closed to us
+        return False
+
+
+def _text(cell: object) -> bool:
+    try:
+        return isinstance(cell, str) and cell.encode() is not None
+    except UnicodeEncodeError:  # bytes of a file name in another encoding, half a character in JSON
+        return False

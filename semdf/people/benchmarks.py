@@ -1,143 +1,170 @@
 """The miniature benchmarks in the official folder layouts.
 
-Made by `python -m semdf.people.benchmarks --out data --seed 0`.
+Made by `python -m semdf.people.benchmarks --out data --seed 0`. What is finished waits in scratch/, so that an
+interrupted rendering goes on where it stopped; the folder is put in place when all of it is there.
 """
 
+import hashlib
 import json
 import os
 import shutil
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
+import time
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from importlib.metadata import version
 from pathlib import Path
 
 import click
-import cv2
-import numpy as np
+import pandas as pd
 from tqdm import tqdm
 
 from semdf import ROOT
-from semdf.people.annotations import write_annotations
-from semdf.people.camera import develop
-from semdf.people.casting import draw_camera, draw_person
+from semdf.errors import ParameterError, SemdfError
+from semdf.people.annotations import merge_annotations
 from semdf.people.distil import ensure_head
-from semdf.people.forgeries import FORGERIES, Shown, draw_settings, paste
-from semdf.people.motion import Clip, draw_clip
-from semdf.people.parameters import Person, Scene
-from semdf.people.plan import CELEB, FFPP, YOUTUBE, Counts, Job, celeb_jobs, ffpp_jobs, split_pairs
+from semdf.people.jobs import ANNOTATIONS, PROVENANCE, finish_job, run_job
+from semdf.people.lists import write_lists
+from semdf.people.picture_plans import diff_jobs, diffusionface_jobs, ffsc_jobs
+from semdf.people.plan import CELEB, DATASETS, DEEPER, DFDC, DIFF, DIFFUSIONFACE, FFPP, FFSC, Counts, Job, split_pairs
+from semdf.people.provenance import write_provenance
 from semdf.people.readme import describe
-from semdf.people.render import FULL, SIZE, Window, render
-from semdf.people.video import write_video
+from semdf.people.stills import render_stills
+from semdf.people.video_plans import celeb_jobs, deeper_jobs, dfdc_jobs, ffpp_jobs
 
-__all__ = ["render_benchmarks"]
+__all__ = ["plan_jobs", "render_benchmarks", "run_job"]
 
-FRAMES = 8
-MARGIN = 14  # pixels around the landmarks that a donor is rendered for
-CRF = {FFPP: 18, CELEB: 20}
-#: Words of the seeds: equal numbers never mean the same person, clip or forgery in two domains.
-PEOPLE, CLIPS, SETTINGS = range(3)
-DOMAINS = {FFPP: 1, CELEB: 2, YOUTUBE: 3}
-CAMERAS = {
-    FFPP: dict(noise=(0.003, 0.007), blur=(0.35, 0.6), cast=0.04),
-    CELEB: dict(noise=(0.004, 0.010), blur=(0.45, 0.75), cast=0.07),
-    YOUTUBE: dict(noise=(0.004, 0.010), blur=(0.45, 0.75), cast=0.07),
-}
+STILLS = "people"  # the single pictures of `semdf.people.stills`
+PLANS = {FFPP: ffpp_jobs, CELEB: celeb_jobs, DFDC: dfdc_jobs, DEEPER: deeper_jobs, FFSC: ffsc_jobs, DIFF: diff_jobs,
+         DIFFUSIONFACE: diffusionface_jobs}  # fmt: skip
 
 
-def _person(domain: str, seed: int, identity: int) -> Person:
-    return draw_person(np.random.default_rng((seed, PEOPLE, DOMAINS[domain], identity)))
+def plan_jobs(counts: Counts, seed: int, only: Iterable[str] = DATASETS) -> list[Job]:
+    """The jobs of some data sets, by default of all. Raises ParameterError for an unknown data set."""
+    return [job for dataset in _known(only) for job in PLANS[dataset](counts, seed)]
 
 
-def _clip(domain: str, seed: int, identity: int, clip: int) -> Clip:
-    rng = np.random.default_rng((seed, CLIPS, DOMAINS[domain], identity, clip))
-    camera = draw_camera(rng, **CAMERAS[domain])
-    return draw_clip(rng, FRAMES, camera, _person(domain, seed, identity))
+def _known(only: Iterable[str]) -> list[str]:
+    only = list(only)
+    for name in only:
+        if name not in DATASETS:
+            raise ParameterError(f"only should be among {', '.join(DATASETS)}. Found {name!r}.")
+    return [name for name in DATASETS if name in only]
 
 
-def _show(scene: Scene, frame: int, window: Window = FULL) -> Shown:
-    picture = render(scene, window)
-    return Shown(develop(picture.light, scene.camera, frame), picture.regions, picture.landmarks)
+def render_benchmarks(
+    out: Path,
+    counts: Counts,
+    seed: int,
+    workers: int = 2,
+    only: Iterable[str] = DATASETS,
+    stills: int = 0,
+    scratch: Path | None = None,
+) -> float:
+    """Render the data sets `only` into folder `out`; whatever else `out` holds stays. Returns pictures per second.
 
-
-def _window(target: Shown) -> Window:
-    """The part of the frame in which a donor can be pasted: the landmarks and a margin."""
-    low = np.clip(target.landmarks.min(0).astype(int) - MARGIN, 0, SIZE).tolist()
-    high = np.clip(target.landmarks.max(0).astype(int) + MARGIN, 0, SIZE).tolist()
-    return low[0], low[1], high[0], high[1]
-
-
-def _donor_scene(method: str, target: Clip, source: Clip, frame: int) -> Scene:
-    """What is pasted: another person in the target's place, or the target with the source's expression."""
-    camera = replace(target.camera, seed=target.camera.seed + 1)
-    if method in ("Face2Face", "NeuralTextures"):
-        return target.scene(frame, expression=source.expressions[frame], camera=camera)
-    person = replace(source.person, hair=target.person.hair, clothes=target.person.clothes)
-    light = target.light
-    if method == "FaceSwap":  # a graphics pipeline knows how strong the light is, not where it comes from
-        light = replace(light, direction=source.light.direction, shadow=0.5 * light.shadow)
-    return target.scene(frame, person=person, light=light, camera=camera)
-
-
-def run_job(job: Job, root: Path) -> dict[str, np.ndarray]:
-    """Render one job's videos below `root`; returns their annotations by member name."""
-    cv2.setNumThreads(1)
-    target = _clip(job.domain, job.seed, job.identity, job.clip)
-    pristine = [_show(target.scene(frame), frame) for frame in range(len(target))]
-    members = _store(job, root, job.path, pristine)
-    donors: dict[str, list[Shown]] = {}
-    for method, path, identity, clip in job.forgeries:
-        source = _clip(job.domain, job.seed, identity, clip)
-        kind = "reenactment" if method in ("Face2Face", "NeuralTextures") else path
-        if kind not in donors:  # both reenactments paste from the same pictures
-            donors[kind] = [
-                _show(_donor_scene(method, target, source, i), i, _window(shown)) for i, shown in enumerate(pristine)
-            ]
-        words = DOMAINS[job.domain], job.identity, identity, clip, list(FORGERIES).index(method)
-        settings = draw_settings(method, np.random.default_rng((job.seed, SETTINGS, *words)))
-        results = [paste(method, a, b, settings) for a, b in zip(pristine, donors[kind], strict=True)]
-        members |= _store(job, root, path, [shown for shown, _ in results])
-        members[f"{path}/forged"] = np.stack([forged for _, forged in results])
-    return members
-
-
-def _store(job: Job, root: Path, path: str, shown: list[Shown]) -> dict[str, np.ndarray]:
-    write_video(root / job.dataset / f"{path}.mp4", [one.image for one in shown], CRF[job.dataset])
-    landmarks = np.stack([one.landmarks for one in shown])
-    return {
-        f"{path}/landmarks": (np.round(landmarks * 16) / 16).astype(np.float32),  # sixteenths compress well
-        f"{path}/regions": np.stack([one.regions for one in shown]),
-    }
-
-
-def render_benchmarks(out: Path, counts: Counts, seed: int, workers: int = 2) -> None:
-    """Render all into another folder and put it in place of `out` when it is whole."""
-    out = Path(out).resolve()
+    workers: processes; the bytes do not depend on it. stills: how many single pictures to render as well (see
+    `semdf.people.stills`), 0 for none. scratch: where finished jobs wait, `scratch/` of the repository unless
+    named; removed at the end.
+    """
+    if workers < 1 or seed < 0 or stills < 0:
+        found = f"workers = {workers}, seed = {seed}, stills = {stills}"
+        raise ParameterError(f"expected workers >= 1, seed >= 0 and stills >= 0. Found {found}.")
+    out, only = Path(out).resolve(), _known(only)
+    jobs = plan_jobs(counts, seed, only)
     beside = ROOT / "scratch" if out.parent == ROOT else out.parent  # scratch/ is git-ignored
+    parts = Path(scratch or beside) / f"rendering-{_fingerprint(counts, seed)}"
+    parts.mkdir(parents=True, exist_ok=True)
+    _recover(out, beside)
+    rate = _run(jobs, parts, workers)
+    if stills and not (parts / STILLS).is_dir():
+        render_stills(parts / STILLS, stills, seed, workers=workers)
     part = beside / f".{out.name}.{os.getpid()}.part"
-    ensure_head()
-    jobs = [*ffpp_jobs(counts, seed), *celeb_jobs(counts, seed)]
     try:
-        with ProcessPoolExecutor(workers) as pool:
-            results = pool.map(run_job, jobs, [part] * len(jobs))
-            done = list(tqdm(results, total=len(jobs), unit="person", desc="rendering"))
-        for dataset in (FFPP, CELEB):
-            own = [result for job, result in zip(jobs, done, strict=True) if job.dataset == dataset]
-            members = {name: array for result in own for name, array in result.items()}
-            write_annotations(part / "annotations" / f"{dataset}.npz", members)
-        _write_lists(part, jobs, split_pairs(counts, seed))
-        (part / "README.md").write_text(describe(part, seed, FRAMES, CRF))
+        _assemble(part, out, jobs, parts, only, counts, seed)
+        (part / "README.md").write_text(describe(part, seed))
         _put_in_place(part, out)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+    shutil.rmtree(parts, ignore_errors=True)
+    return rate
 
 
-def _write_lists(root: Path, jobs: list[Job], splits: dict[str, list[list[str]]]) -> None:
-    for split, pairs in splits.items():
-        (root / FFPP / f"{split}.json").write_text(json.dumps(pairs, indent=1) + "\n")
-    lines = []
-    for job in jobs:
-        if job.dataset == CELEB:
-            lines += [f"1 {job.path}.mp4"] + [f"0 {path}.mp4" for _, path, _, _ in job.forgeries]
-    (root / CELEB / "List_of_testing_videos.txt").write_text("\n".join(sorted(lines, reverse=True)) + "\n")
+def _fingerprint(counts: Counts, seed: int) -> str:
+    """What the pictures depend on: counts, seed, this package's code, the head, the libraries that compute."""
+    digest = hashlib.sha256(json.dumps([vars(counts), seed]).encode())
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    digest.update(ensure_head().read_bytes())
+    for package in ("numpy", "opencv-python", "av", "numba"):
+        digest.update(version(package).encode())
+    return digest.hexdigest()[:16]
+
+
+def _run(jobs: list[Job], parts: Path, workers: int) -> float:
+    todo = [job for job in jobs if not (parts / job.name).is_dir()]
+    begin, pictures = time.perf_counter(), 0
+    with tqdm(total=len(jobs), initial=len(jobs) - len(todo), unit="job", desc="rendering") as bar:
+        with ProcessPoolExecutor(workers) as pool:
+            futures = [pool.submit(finish_job, job, parts) for job in todo]
+            try:
+                for future in as_completed(futures):
+                    pictures += future.result()
+                    bar.set_postfix_str(f"{pictures / (time.perf_counter() - begin):.1f} pictures/s", refresh=False)
+                    bar.update()
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+    return pictures / (time.perf_counter() - begin)
+
+
+def _assemble(part: Path, out: Path, jobs: list[Job], parts: Path, only: list[str], counts: Counts, seed: int) -> None:
+    """The whole folder: the rendered data sets from their parts, and links to what else `out` holds."""
+    stills = parts / STILLS
+    fresh = {*only, *([STILLS] if stills.is_dir() else []), "README.md", "provenance.parquet"}
+    part.mkdir(parents=True)
+    for path in out.glob("*"):
+        if path.name not in fresh:
+            _link(path, part / path.name)
+    for dataset in only:
+        own = [job for job in jobs if job.dataset == dataset]
+        for job in own:
+            _link(parts / job.name / "files", part)
+        write_lists(part, dataset, own, split_pairs(counts, seed))
+        (part / "annotations" / f"{dataset}.npz").unlink(missing_ok=True)
+        merge_annotations(part / "annotations" / f"{dataset}.npz", [parts / job.name / ANNOTATIONS for job in own])
+    if stills.is_dir():
+        _link(stills, part / STILLS)
+    rows = [row for job in jobs for row in json.loads((parts / job.name / PROVENANCE).read_text())]
+    table = out / "provenance.parquet"
+    kept = pd.read_parquet(table) if table.is_file() else None
+    write_provenance(part / "provenance.parquet", rows, None if kept is None else kept[~kept["dataset"].isin(only)])
+
+
+def _link(source: Path, target: Path) -> None:
+    """Hard links at `target` to a file, or to all files below a folder."""
+    for path in sorted(source.rglob("*")) if source.is_dir() else [source]:
+        if path.is_file():
+            place = target / path.relative_to(source)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            _place(path, place)
+
+
+def _place(path: Path, place: Path) -> None:
+    try:
+        os.link(path, place)
+    except OSError:  # another file system, or one without hard links
+        shutil.copy2(path, place)
+
+
+def _recover(out: Path, beside: Path) -> None:
+    """Tidy up after a run that was killed while it put the folder in place."""
+    for old in beside.glob(f".{out.name}.*.old"):
+        if out.exists():
+            shutil.rmtree(old)
+        else:
+            old.rename(out)
+    for part in beside.glob(f".{out.name}.*.part"):
+        shutil.rmtree(part)
 
 
 def _put_in_place(part: Path, out: Path) -> None:
@@ -153,9 +180,17 @@ def _put_in_place(part: Path, out: Path) -> None:
 @click.option("--seed", default=0, help="Seed of everything.")
 @click.option("--scale", default=1.0, help="Share of the full size, for trials.")
 @click.option("--workers", default=2, help="Processes.")
-def main(out: Path, seed: int, scale: float, workers: int) -> None:
-    """Render the miniature benchmarks."""
-    render_benchmarks(out, Counts().scaled(scale), seed, workers)
+@click.option("--only", multiple=True, help="A data set, or people; may be given several times. All, unless named.")
+@click.option("--stills", default=1850, help="Single pictures of people for pretraining.")
+def main(out: Path, seed: int, scale: float, workers: int, only: tuple[str, ...], stills: int) -> None:
+    """Render the miniature benchmarks and single pictures of people."""
+    datasets = [name for name in only if name != STILLS] if only else list(DATASETS)
+    stills = stills if not only or STILLS in only else 0
+    try:
+        rate = render_benchmarks(out, Counts().scaled(scale), seed, workers, datasets, stills)
+    except SemdfError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{rate:.1f} pictures per second")
 
 
 if __name__ == "__main__":

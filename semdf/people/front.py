@@ -6,7 +6,6 @@ from functools import cache
 import numpy as np
 
 from semdf.people import head as heads
-from semdf.people.noise import textures
 from semdf.people.raster import SKIN, rasterise
 
 __all__ = ["FrontMap", "front_map"]
@@ -50,8 +49,7 @@ def front_map() -> FrontMap:
         ((points[:, 0] + LEFT) * STEPS).astype(np.float32),
         ((TOP - points[:, 2]) * STEPS).astype(np.float32),
         (1 / (points[:, 1] + 1)).astype(np.float32),
-        faces, np.zeros(len(faces), np.int8), points, np.zeros(2, np.float32), 0.0, 0.0, 0.0, 0.0, textures(),
-        triangle, weights, depth,
+        faces, np.zeros(len(faces), np.int8), triangle, weights, depth,
     )  # fmt: skip
     full = np.concatenate([weights, 1 - weights.sum(-1, keepdims=True)], -1)
     corners = np.where(triangle[..., None] >= 0, faces[triangle], -1)

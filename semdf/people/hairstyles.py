@@ -1,60 +1,74 @@
-"""Hair as geometry: a hair line, a cap that thickens the scalp, and a curtain for long hair."""
+"""Hair styles: hair line, lengths, the way the hair is combed, curls and what it is tied to."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from semdf.people.head import Head
 from semdf.people.parameters import Person
-from semdf.people.raster import SKIN, vertex_normals
 
-__all__ = ["STYLES", "HairShape", "Style", "cap_faces", "grow_cap", "hang_curtain", "shape_hair"]
+__all__ = ["STYLES", "HairShape", "Style", "shape_hair"]
 
 #: Knots of the hair line: angle from the front (0) to the back (pi).
 KNOTS = np.array([0.0, 0.30, 0.58, 0.78, 0.98, 1.15, 1.32, 1.45, 1.75, 2.2, np.pi])
 #: Height of the hair line at the knots for short hair: forehead, temple corner, temple, sideburn, nape.
-SHORT = np.array([0.976, 0.977, 0.977, 0.962, 0.934, 0.914, 0.900, 0.893, 0.872, 0.848, 0.835])
+SHORT = np.array([0.975, 0.977, 0.978, 0.964, 0.938, 0.918, 0.900, 0.896, 0.884, 0.862, 0.846])
 TABLE = np.linspace(-np.pi, np.pi, 97)
 
 
 @dataclass(frozen=True)
 class Style:
-    """Thickness on top and at the sides, fray of the hair line, additions to its knots; metres."""
+    """Lengths in metres; `comb` is the field that the hair follows (see `growth`)."""
 
-    top: float
-    side: float
-    fray: float = 0.005
-    line: tuple[float, ...] = (0.0,) * 6  # metres, added to the first knots
-    curtain: float = 0.0  # length, metres
-    quiff: float = 0.0  # extra thickness over the forehead, metres
-    lumps: float = 0.12
-    bun: bool = False
-    tilted: bool = False
-    curl: float = 0.0  # 0 straight .. 1 tight curls
+    top: float  # length on top
+    side: float  # and at the sides
+    comb: str
+    lift: float = 0.4  # 0 lies on the scalp .. 1 stands
+    gravity: float = 0.25
+    line: tuple[float, ...] = (0.0,) * 6  # metres, added to the first knots of the hair line
+    quiff: float = 0.0  # extra lift over the forehead
+    cut: float | None = None  # lowest height against the eyes, metres
+    fringe: float | None = None  # height against the eyes at which hair over the forehead ends
+    curl: float = 0.0  # radius of curls in centimetres
+    frizz: float = 0.0  # random turns, 0 .. 1
+    clump: float = 0.45  # how much hairs join to locks
+    tie: tuple[float, float, float] | None = None  # where the hair is tied, from the head's middle
+    tail: float = 0.0  # length of a ponytail; below 0 the radius of a bun
+    count: int = 6000
+    width: float = 0.0009
+    bare: float = 0.0  # height over the eyes above which no hair grows (0: everywhere)
 
 
 STYLES = {
-    "bald": Style(0.0, 0.0),
-    "buzz": Style(0.0035, 0.0025, fray=0.003),
-    "crop": Style(0.010, 0.004, fray=0.004, line=(-0.003, -0.002, 0, 0, 0, 0), tilted=True),
-    "quiff": Style(0.012, 0.004, fray=0.003, line=(0.001, 0.001, 0.002, 0, 0, 0), quiff=0.020, tilted=True),
-    "side": Style(0.017, 0.008, fray=0.0035, line=(0.001, 0, 0.001, 0, 0, 0), quiff=0.008, tilted=True),
-    "fringe": Style(0.016, 0.008, fray=0.012, line=(-0.022, -0.021, -0.018, -0.010, -0.004, -0.004),
-                    tilted=True),
-    "receding": Style(0.007, 0.006, fray=0.003, line=(0.008, 0.022, 0.030, 0.014, 0, 0)),
-    "long": Style(0.015, 0.013, fray=0.003, line=(0.002, -0.003, -0.014, -0.022, -0.020, -0.014),
-                  curtain=0.27, quiff=0.006, tilted=True),
-    "middle": Style(0.014, 0.012, fray=0.003, line=(0.006, -0.005, -0.018, -0.026, -0.022, -0.014),
-                    curtain=0.25),
-    "longfringe": Style(0.017, 0.013, fray=0.009, line=(-0.030, -0.028, -0.026, -0.022, -0.022, -0.014),
-                        curtain=0.26),
-    "bob": Style(0.018, 0.016, fray=0.0035, line=(0, -0.004, -0.014, -0.024, -0.022, -0.016), curtain=0.155,
-                 quiff=0.004, tilted=True),
-    "updo": Style(0.010, 0.007, fray=0.003, line=(0.002, 0.001, -0.002, -0.004, -0.004, -0.002), bun=True),
-    "pixie": Style(0.017, 0.008, fray=0.007, line=(-0.008, -0.007, -0.006, -0.006, -0.006, -0.008),
-                   quiff=0.006, tilted=True),
-    "afro": Style(0.038, 0.032, fray=0.006, lumps=0.10, curl=1.0),
-    "curls": Style(0.022, 0.012, fray=0.008, lumps=0.30, curl=0.8),
+    "bald": Style(0.0, 0.0, "down", count=0),
+    "horseshoe": Style(0.022, 0.014, "down", lift=0.35, bare=0.058, width=0.0007, count=6000,
+                       line=(0.03, 0.03, 0.02, 0, 0, 0)),
+    "buzz cut": Style(0.006, 0.004, "down", lift=0.7, clump=0.0, width=0.0007, count=9000),
+    "crew cut": Style(0.020, 0.007, "forward", lift=0.75, clump=0.3, width=0.0008, count=8500),
+    "crop": Style(0.034, 0.012, "forward", lift=0.45, quiff=0.2),
+    "side part": Style(0.062, 0.020, "sweep", lift=0.42, gravity=0.12, quiff=0.25, clump=0.6),
+    "quiff": Style(0.060, 0.011, "back", lift=0.55, gravity=0.06, quiff=0.6, clump=0.6),
+    "slicked back": Style(0.085, 0.035, "back", lift=0.18, gravity=0.1, quiff=0.15, clump=0.7),
+    "spiky": Style(0.042, 0.014, "up", lift=0.85, gravity=0.0, clump=0.85),
+    "fringe": Style(0.075, 0.030, "forward", lift=0.35, gravity=0.4, fringe=0.034, clump=0.6),
+    "receding": Style(0.036, 0.018, "back", lift=0.35, line=(0.010, 0.026, 0.034, 0.016, 0, 0), count=4800),
+    "shaggy": Style(0.115, 0.085, "part", lift=0.5, gravity=0.45, cut=-0.035, clump=0.65),
+    "curly": Style(0.075, 0.045, "down", lift=0.7, gravity=0.2, curl=0.65, frizz=0.25, clump=0.75, count=4200),
+    "afro": Style(0.050, 0.042, "up", lift=1.0, gravity=0.0, curl=0.25, frizz=1.6, clump=0.2, count=9500,
+                  width=0.0013),
+    "pixie": Style(0.065, 0.032, "sweep", lift=0.45, gravity=0.3, fringe=0.026, clump=0.65,
+                   line=(0, 0, -0.004, -0.006, -0.008, -0.008)),
+    "bob": Style(0.24, 0.20, "part", lift=0.35, gravity=0.6, cut=-0.105, count=5600),
+    "long straight": Style(0.40, 0.36, "part", lift=0.2, gravity=0.7, cut=-0.26, count=6200, clump=0.3, width=0.0011),
+    "long wavy": Style(0.38, 0.34, "part", lift=0.4, gravity=0.6, cut=-0.23, curl=0.9, clump=0.55, count=5800,
+                       width=0.0011),
+    "long curly": Style(0.30, 0.26, "part", lift=0.55, gravity=0.45, cut=-0.18, curl=1.0, frizz=0.3, clump=0.8,
+                        count=4600),
+    "long with fringe": Style(0.38, 0.34, "fringe", lift=0.3, gravity=0.65, fringe=0.026, cut=-0.22, count=6200,
+                              clump=0.35, width=0.0011),
+    "ponytail": Style(0.20, 0.20, "tie", lift=0.08, gravity=0.0, tie=(0.0, 0.098, 0.035), tail=0.24, count=6500,
+                      clump=0.2),
+    "bun": Style(0.20, 0.20, "tie", lift=0.08, gravity=0.0, tie=(0.0, 0.062, 0.100), tail=-0.033, count=6500,
+                 clump=0.25),
 }  # fmt: skip
 
 
@@ -64,89 +78,25 @@ class HairShape:
 
     style: Style
     hairline: np.ndarray  # [97] float32, height over the angle -pi..pi
-    scale: float  # thickness, 1 is average
-    length: float  # of the curtain, metres, 0 = none
-    shifts: tuple[float, float]  # texture shifts
-    phases: np.ndarray  # [6] random angles
+    base: float  # strength of the dark scalp that shows between the hairs, 0..1
 
 
 def shape_hair(person: Person) -> HairShape:
-    """Hair line and sizes of a person's hair; men's hair lines recede with age."""
+    """Hair line of a person; men's recede with age, and no line is even."""
     style, hair = STYLES[person.hair.style], person.hair
     rng = np.random.default_rng(person.seed + 7)
     height = SHORT + hair.lift
     height[:6] += style.line
+    height[:4] += 0.004 * rng.standard_normal() * np.array([0.3, 1, 1, 0.5])
     if person.gender < 0.5:
-        height[:4] += np.array([0.004, 0.014, 0.012, 0.004]) * 4 * max(0.0, person.age - 0.75)
+        height[:4] += np.array([0.002, 0.012, 0.012, 0.004]) * 1.6 * person.ageing * rng.random()
+    else:
+        height[1:5] -= 0.004  # rounder
     line = np.interp(np.abs(TABLE), KNOTS, height)
-    if style.tilted:
-        line -= hair.tilt * 0.04 * np.sin(TABLE) * (np.abs(TABLE) < np.pi / 2)
-    phases = rng.uniform(0, 2 * np.pi, 6)
-    line += 0.3 * style.fray * (np.sin(9 * TABLE + phases[0]) + 0.7 * np.sin(21 * TABLE + phases[1]))
-    if style.top == 0:
+    line -= 0.006 * hair.tilt * np.sin(TABLE) * (np.abs(TABLE) < np.pi / 2)
+    phases = rng.uniform(0, 2 * np.pi, 3)
+    line += 0.0012 * (np.sin(9 * TABLE + phases[0]) + 0.7 * np.sin(21 * TABLE + phases[1]))
+    if style.count == 0:
         line += 1.0
-    shifts = (float(rng.random()), float(rng.random()))
-    length = style.curtain * hair.length
-    return HairShape(style, line.astype(np.float32), hair.thickness, length, shifts, phases)
-
-
-def cap_faces(head: Head) -> tuple[np.ndarray, np.ndarray]:
-    """Scalp vertices and the triangles `[T, 3]` among them (indices into the scalp vertices)."""
-    skin = np.zeros(len(head.canonical), bool)
-    skin[head.vertices_of(SKIN)] = True
-    scalp = skin & (head.canonical[:, 2] > 0.80) & (head.ears < 0.15)
-    faces = head.faces[(head.material == SKIN) & scalp[head.faces].all(1)]
-    used = np.unique(faces)
-    index = np.zeros(len(scalp), np.int32)
-    index[used] = np.arange(len(used))
-    return used, index[faces].astype(np.int32)
-
-
-def grow_cap(hair: HairShape, points: np.ndarray, vertices: np.ndarray, normals: np.ndarray) -> np.ndarray:
-    """Vertices of the cap: the scalp `vertices` [C, 3] (canonically at `points`) moved out by the hair."""
-    angle = np.arctan2(points[:, 0], -(points[:, 1] + 0.06))
-    above = points[:, 2] - np.interp(angle, TABLE, hair.hairline)
-    grown = np.clip((above + 2 * hair.style.fray) / 0.028, 0, 1)
-    grown = grown**2 * (3 - 2 * grown)
-    phase = hair.phases
-    lumps = np.sin(90 * points[:, 0] + phase[2]) * np.sin(80 * points[:, 2] + phase[3])
-    lumps += 0.6 * np.sin(170 * points[:, 0] + phase[4]) * np.sin(160 * points[:, 1] + phase[5])
-    on_top = np.clip((points[:, 2] - 0.945) / 0.06, 0, 1)
-    thickness = hair.style.side + (hair.style.top - hair.style.side) * on_top
-    forehead = np.exp(-((angle / 0.7) ** 2)) * np.clip((points[:, 2] - 0.955) / 0.02, 0, 1)
-    forehead *= np.clip((-points[:, 1] - 0.02) / 0.05, 0, 1)
-    thickness = thickness + hair.style.quiff * forehead
-    reach = thickness * hair.scale * grown * (1 + hair.style.lumps * lumps)
-    reach += 0.0012 * (above > -3 * hair.style.fray)
-    outward = points - np.array([0, -0.05, 0.91], np.float32)
-    outward /= np.linalg.norm(outward, axis=1, keepdims=True)
-    direction = 0.5 * outward + 0.5 * normals
-    return (vertices + direction * reach[:, None]).astype(np.float32)
-
-
-def hang_curtain(hair: HairShape, shift: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Long hair around the head: vertices, normals, texture, share of the head's turn, triangles."""
-    around, down = 56, 18
-    start = 0.98 + 0.25 * (hair.phases[0] / (2 * np.pi))
-    angle, t = np.meshgrid(np.linspace(start, 2 * np.pi - start, around), np.linspace(0, 1, down))
-    swell = 0.010 * np.sin(np.clip(t * 2.2, 0, 1) * np.pi / 2)
-    wave = (0.004 * np.sin(9 * angle + hair.phases[1] + 5 * t) + 0.003 * np.sin(23 * angle + hair.phases[2])) * t
-    flare = 0.012 * np.clip(t * hair.length - 0.15, 0, 1) / 0.15
-    pinch = 1 - 0.25 * np.clip(1 - t * hair.length / 0.07, 0, 1) ** 2
-    curl = 1 - 0.10 * np.clip((t - 0.75) / 0.25, 0, 1) ** 2
-    x = (0.080 + swell + flare + 0.012 * hair.scale + wave) * np.sin(angle) * pinch * curl
-    y = -0.048 - (0.098 + 0.8 * swell + 0.010 * hair.scale + wave) * np.cos(angle) * 0.92 * pinch
-    z = 0.975 - t * (hair.length + 0.02)
-    vertices = (np.stack([x, y, z], -1).reshape(-1, 3) + shift).astype(np.float32)
-    edge = np.minimum(angle - start, 2 * np.pi - start - angle) / 0.35
-    texture = np.stack([angle / (2 * np.pi) * 3, np.clip(edge + 0.25, 0, 1), 0.93 * t], -1)
-    i, j = np.meshgrid(np.arange(down - 1), np.arange(around - 1), indexing="ij")
-    first = (i * around + j).ravel()
-    faces = np.concatenate(
-        [
-            np.stack([first, first + 1, first + around], -1),
-            np.stack([first + 1, first + around + 1, first + around], -1),
-        ]
-    ).astype(np.int32)
-    turning = np.clip(1 - (t.ravel() * hair.length - 0.12) / 0.16 * 0.6, 0.4, 1)
-    return vertices, vertex_normals(vertices, faces), texture.reshape(-1, 3), turning, faces
+    base = 0.0 if style.count == 0 else 0.4 if person.hair.style in ("horseshoe", "receding") else 0.93
+    return HairShape(style, line.astype(np.float32), base)

@@ -1,13 +1,13 @@
-"""Shading of eyes, mouth, teeth and hair, in compiled code."""
+"""Shading of eyes, mouth, teeth and hats, in compiled code."""
 
 import math
 
 from semdf.people.compiled import njit
 from semdf.people.noise import BLOTCH, FINE, LOCK, STRAND, clamp, ramp, sample
-from semdf.people.raster import CAVITY, EYE_RIGHT, HAIR_CAP, MOUTH, TONGUE, hair_coordinates
+from semdf.people.raster import BRIM, CAVITY, EYE_RIGHT, HAT, MOUTH, TONGUE
 from semdf.people.surface import Surface
 
-__all__ = ["shade_eye", "shade_hair", "shade_mouth"]
+__all__ = ["shade_eye", "shade_hat", "shade_mouth"]
 
 
 @njit(cache=True, fastmath=True)
@@ -19,7 +19,7 @@ def shade_eye(kind, x, y, z, px, py, pz, look, noise):
     nx, ny, nz = px - look.posed[i, 0], py - look.posed[i, 1], pz - look.posed[i, 2]
     radius = math.sqrt(nx * nx + ny * ny + nz * nz) + 1e-9
     angle = math.acos(clamp(-dy / length, -1.0, 1.0))
-    red, green, blue = 0.62, 0.58, 0.55
+    red, green, blue = 0.54, 0.49, 0.455
     veins = ramp(look.iris_angle * 1.2, 1.25, angle) * 0.5
     green, blue = green * (1 - 0.4 * veins), blue * (1 - 0.4 * veins)
     if angle < look.iris_angle * 1.08:
@@ -32,8 +32,10 @@ def shade_eye(kind, x, y, z, px, py, pz, look, noise):
         red += (look.iris[0] * tone - red) * share
         green += (look.iris[1] * tone - green) * share
         blue += (look.iris[2] * tone - blue) * share
-    lid_shadow = 0.35 + 0.65 * ramp(0.0085, -0.002, z - look.centres[i, 2] + 0.15 * abs(dx))
-    return Surface(red, green, blue, nx / radius, ny / radius, nz / radius, 0.5, 0.5, 0.5, 0.35, 260.0,
+    lid_shadow = (0.28 + 0.72 * ramp(0.0075, -0.002, z - look.centres[i, 2] + 0.15 * abs(dx))) * (
+        1 - 0.55 * ramp(0.6, 1.1, angle)
+    )
+    return Surface(red, green, blue, nx / radius, ny / radius, nz / radius, 0.5, 0.5, 0.5, 0.05, 480.0,
                    lid_shadow, 1 | 2)  # fmt: skip
 
 
@@ -53,30 +55,19 @@ def shade_mouth(kind, x, nx, ny, nz):
 
 
 @njit(cache=True, fastmath=True)
-def shade_hair(kind, x, y, z, nx, ny, nz, lx, ly, lz, ex, ey, ez, look, noise):
-    """Strands with a highlight along them (Kajiya and Kay 1989); l and e: directions of light and eye."""
-    if kind == HAIR_CAP:
-        u, v = hair_coordinates(x, y, z, look.shift_u, look.shift_v, look.parting)
-    else:
-        u, v = x * 0.5 + look.shift_u, z * 0.12
-    strands = sample(noise[STRAND], u * 2.3, v) * 0.26 + sample(noise[LOCK], u * 1.3, v) * 0.24
-    strands += sample(noise[FINE], u * 3.0, v * 0.9) * 0.05
-    if look.curl > 0:
-        curls = sample(noise[BLOTCH], u * 3.1, v * 6.3) * 0.35 + sample(noise[BLOTCH], u * 7.3, v * 14.9) * 0.25
-        strands += (curls - strands) * look.curl
-        nx += sample(noise[BLOTCH], u * 3.1 + 0.37, v * 6.3) * 0.35 * look.curl
-        ny += sample(noise[BLOTCH], u * 3.1 + 0.71, v * 6.3) * 0.35 * look.curl
-    tone = math.exp(strands * 0.8)
-    red, green, blue = look.colour[0] * tone, look.colour[1] * tone, look.colour[2] * tone
-    if look.grey > 0 and sample(noise[STRAND], u * 3.1 + 0.3, v) > 1.5 - 1.8 * look.grey:
-        red, green, blue = red * 0.7 + 0.1, green * 0.7 + 0.1, blue * 0.7 + 0.1
-    # tangent: downwards, along the surface
-    tx, ty, tz = -ny * nx, 1 - ny * ny, -ny * nz
-    length = math.sqrt(tx * tx + ty * ty + tz * tz) + 1e-6
-    hx, hy, hz = lx + ex, ly + ey, lz + ez
-    half = math.sqrt(hx * hx + hy * hy + hz * hz) + 1e-6
-    along = (tx * hx + ty * hy + tz * hz) / (length * half) + strands * 0.25
-    shine = math.sqrt(max(0.0, 1 - along * along)) ** 40 * look.shine
-    shine *= max(0.0, lx * nx + ly * ny + lz * nz + 0.3)
-    red, green, blue = red + shine * (0.2 + red), green + shine * (0.2 + green), blue + shine * (0.2 + blue)
-    return Surface(red, green, blue, nx, ny, nz, 0.4, 0.4, 0.4, 0.0, 20.0, 1.0, 64)
+def shade_hat(kind, u, v, cuff, nx, ny, nz, hat, noise):
+    """Knitted or woven cloth of a hat; `u` runs around, `v` from the top to the edge."""
+    rough = sample(noise[FINE], u * 0.7, v * 1.1) * 0.06 + sample(noise[BLOTCH], u * 0.4, v * 0.5) * 0.05
+    if hat.ribs > 0:
+        wave = math.sin(u * (hat.ribs if cuff > 0.5 else hat.ribs * 0.8))
+        knit = math.sin(v * 130.0 + 1.5 * wave)
+        rough += 0.16 * wave + 0.06 * knit
+        nx += 0.35 * math.cos(u * hat.ribs)
+    elif hat.seams > 0 and kind == HAT:
+        seam = abs(math.sin(u * 3.0))
+        rough -= 0.30 * ramp(0.05, 0.0, seam)
+    length = math.sqrt(nx * nx + ny * ny + nz * nz) + 1e-9
+    tone = 0.95 * math.exp(rough)
+    colour = hat.second if kind == BRIM else hat.colour
+    return Surface(colour[0] * tone, colour[1] * tone, colour[2] * tone, nx / length, ny / length, nz / length,
+                   0.2, 0.2, 0.2, 0.012, 10.0, 1.0, 128)  # fmt: skip

@@ -1,7 +1,6 @@
-"""Short clips: one person before one camera, with smooth head movement, speech, expression and blinks.
+"""Clips: one person before one camera, with smooth head movement, speech, expression, gaze and blinks.
 
-Eight frames stand for a longer video: they move about three times as fast as life, so that a blink and a
-syllable fit.
+A frame stands for 0.12 s by default: eight frames then hold a syllable, a blink or a change of expression.
 """
 
 from dataclasses import dataclass, replace
@@ -9,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from semdf.people.casting import draw_light, draw_person, draw_pose
-from semdf.people.expressions import add, draw_expression
-from semdf.people.parameters import Camera, Light, Person, Pose, Scene
+from semdf.people.expressions import draw_expression
+from semdf.people.parameters import Camera, Expression, Light, Person, Pose, Scene
 
 __all__ = ["Clip", "draw_clip"]
 
@@ -23,7 +22,7 @@ class Clip:
     light: Light
     camera: Camera
     background: int
-    expressions: np.ndarray  # [T, 52] float32
+    expressions: tuple[Expression, ...]
     poses: tuple[Pose, ...]
 
     def __len__(self) -> int:
@@ -35,39 +34,71 @@ class Clip:
         return replace(own, **changes)
 
 
-def draw_clip(rng: np.random.Generator, frames: int, camera: Camera, person: Person | None = None) -> Clip:
-    """A random clip of `person` (a random one by default)."""
+def draw_clip(
+    rng: np.random.Generator, frames: int, camera: Camera, person: Person | None = None, *, step: float = 0.12
+) -> Clip:
+    """A random clip of `person` (a random one by default); `step` is the time between frames in seconds."""
     person = person or draw_person(rng)
     pose, light, background = draw_pose(rng), draw_light(rng), int(rng.integers(1 << 30))
-    return Clip(person, light, camera, background, _expressions(rng, frames), _poses(rng, frames, pose))
+    seconds = np.arange(frames) * step
+    return Clip(person, light, camera, background, _expressions(rng, seconds), _poses(rng, seconds, pose))
 
 
-def _expressions(rng: np.random.Generator, frames: int) -> np.ndarray:
-    """From one expression to another, speech on top, sometimes a blink."""
-    start, end = draw_expression(rng), draw_expression(rng)
-    t = np.linspace(0, 1, frames)
-    turn = 1 / (1 + np.exp(-rng.uniform(4, 9) * (t - rng.uniform(0.2, 0.9))))
-    track = start + (end - start) * turn[:, None]
-    gaze = (start + end) / 2
-    speech = rng.uniform(0.05, 0.22) * (rng.random() < 0.6)
-    beat, phase = rng.uniform(0.8, 1.8), rng.uniform(0, 2 * np.pi, 2)
-    blink = rng.uniform(0, 1) if rng.random() < 0.4 else 9.0
-    for frame in range(frames):
-        syllable = 0.5 + 0.5 * np.sin(2 * np.pi * beat * t[frame] + phase[0])
-        rounding = 0.5 + 0.5 * np.sin(2 * np.pi * 0.6 * beat * t[frame] + phase[1])
-        add(track[frame], {"jawOpen": 1.0, "mouthLowerDown*": 0.5}, speech * syllable)
-        add(track[frame], {"mouthFunnel": 0.8, "mouthPucker": 0.4}, speech * rounding)
-        closing = max(0.0, 1 - abs(t[frame] - blink) / 0.2)
-        add(track[frame], {"eyeBlink*": closing * max(0.0, 1 - gaze.max() * 0.1)})
-    return np.clip(track, 0, 1.2).astype(np.float32)
+def _expressions(rng: np.random.Generator, seconds: np.ndarray) -> tuple[Expression, ...]:
+    """From one expression to another every second or two, speech on top, blinks, a gaze that rests and jumps."""
+    end = float(seconds[-1]) + 1e-6 if len(seconds) else 0.0
+    moods = [draw_expression(rng) for _ in range(2 + int(end / 1.6))]
+    changes = (np.arange(1, len(moods)) - 1 + rng.uniform(0.2, 0.8, len(moods) - 1)) * min(1.6, end)
+    speed = rng.uniform(0.12, 0.3)
+    talk = rng.uniform(0.08, 0.28) * (rng.random() < 0.6)
+    syllables, lips = _wave(rng, seconds, 1.4, 2.2), _wave(rng, seconds, 0.7, 1.2)
+    pauses = np.clip(0.6 + 0.8 * (_wave(rng, seconds, 0.2, 0.4) - 0.3), 0, 1)
+    closing = _blinks(rng, seconds, end)
+    frames = []
+    for i, t in enumerate(seconds):
+        part = 1 / (1 + np.exp(-(t - changes) / (0.25 * speed)))
+        now = int(np.sum(part > 0.999)) if len(part) else 0
+        now = min(now, len(moods) - 2)
+        first, second, share = moods[now], moods[now + 1], float(part[now])
+        look = 1 / (1 + np.exp(-(t - changes[now] + 0.15) / 0.025))
+        frames.append(
+            Expression(
+                name=first.name,
+                strength=first.strength * (1 - share),
+                other=second.name,
+                other_strength=second.strength * share,
+                speech=float(talk * syllables[i] * pauses[i]),
+                rounding=float(talk * lips[i] * pauses[i]),
+                blink=float(np.clip(max(first.blink + (second.blink - first.blink) * share, closing[i]), 0, 1)),
+                gaze_yaw=float(first.gaze_yaw + (second.gaze_yaw - first.gaze_yaw) * look),
+                gaze_pitch=float(first.gaze_pitch + (second.gaze_pitch - first.gaze_pitch) * look),
+                seed=moods[0].seed,
+            )
+        )
+    return tuple(frames)
 
 
-def _poses(rng: np.random.Generator, frames: int, middle: Pose) -> tuple[Pose, ...]:
+def _wave(rng: np.random.Generator, seconds: np.ndarray, low: float, high: float) -> np.ndarray:
+    """A smooth irregular oscillation in 0..1 with frequencies (per second) between `low` and `high`."""
+    rates, phases = rng.uniform(low, high, 3), rng.uniform(0, 2 * np.pi, 3)
+    total = np.sin(2 * np.pi * rates * seconds[:, None] + phases).mean(1)
+    return np.clip(0.5 + 0.7 * total, 0, 1)
+
+
+def _blinks(rng: np.random.Generator, seconds: np.ndarray, end: float) -> np.ndarray:
+    """Closing of the lids 0..1: one blink in two to five seconds, each about 0.35 s long."""
+    closing, at = np.zeros(len(seconds)), rng.uniform(-1.5, 2.5)
+    while at < end + 0.3:
+        closing = np.maximum(closing, np.exp(-(((seconds - at) / 0.13) ** 4)))
+        at += rng.uniform(2, 5)
+    return closing
+
+
+def _poses(rng: np.random.Generator, seconds: np.ndarray, middle: Pose) -> tuple[Pose, ...]:
     """Slow sways of the head about a middle pose."""
-    t = np.linspace(0, 1, frames)
-    size = np.array([0.06, 0.035, 0.02, 0.002, 0.0015]) * rng.uniform(0.4, 1.3, 5)
-    speed, phase = rng.uniform(0.3, 0.9, 5), rng.uniform(0, 2 * np.pi, 5)
-    sway = size * np.sin(2 * np.pi * (speed * t[:, None]) + phase)
+    size = np.array([0.09, 0.05, 0.03, 0.003, 0.002]) * rng.uniform(0.3, 1.3, 5)
+    rates, phases = rng.uniform(0.15, 0.75, (2, 5)), rng.uniform(0, 2 * np.pi, (2, 5))
+    sway = size * np.sin(2 * np.pi * rates[:, None] * seconds[:, None] + phases[:, None]).mean(0)
     return tuple(
         replace(
             middle,

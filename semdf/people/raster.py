@@ -5,12 +5,11 @@ import math
 import numpy as np
 
 from semdf.people.compiled import njit
-from semdf.people.noise import LOCK, STRAND, sample
 
 __all__ = ["depth_from_light", "rasterise", "vertex_normals"]
 
 #: Materials of triangles.
-SKIN, EYE_LEFT, EYE_RIGHT, CAVITY, MOUTH, TONGUE, TEETH, HAIR_CAP, HAIR_CURTAIN = range(9)
+SKIN, EYE_LEFT, EYE_RIGHT, CAVITY, MOUTH, TONGUE, TEETH, HAT, BRIM = range(9)
 
 
 @njit(cache=True, fastmath=True)
@@ -22,45 +21,7 @@ def hairline_height(hairline, x, y):
 
 
 @njit(cache=True, fastmath=True)
-def hair_coordinates(x, y, z, shift_u, shift_v, parting):
-    """Texture coordinates on the scalp: around and away from the crown, so that strands run from it."""
-    dx, dy = x - parting, y + 0.03
-    around = math.atan2(dx, -dy) / math.pi
-    away = math.atan2(math.sqrt(dx * dx + dy * dy), z - 0.81)
-    return around + shift_u, away * 0.55 + shift_v
-
-
-@njit(cache=True, fastmath=True)
-def _hair_shows(material, x, y, z, hairline, edge, shift_u, shift_v, parting, noise):
-    """Whether a point of a hair triangle is covered: hair line of the cap and ends of the curtain fray."""
-    if material == HAIR_CAP:
-        u, v = hair_coordinates(x, y, z, shift_u, shift_v, parting)
-        fray = sample(noise[STRAND], u * 2.3, v) * 0.6 + sample(noise[LOCK], u * 1.3, v) * 0.5
-        return z - hairline_height(hairline, x, y) + fray * edge > 0.0
-    # curtain: x = around, y = closeness to the face's edge, z = 0 root .. 1 tip
-    fray = sample(noise[STRAND], x * 1.1 + shift_u, z * 0.12) * 0.5
-    fray += sample(noise[LOCK], x * 0.5 + shift_u, z * 0.12) * 0.6
-    return z + fray * 0.13 <= 1.0 and y + fray * 0.3 >= 0.35
-
-
-@njit(cache=True, fastmath=True)
-def rasterise(
-    sx,
-    sy,
-    inverse_depth,
-    faces,
-    material,
-    canonical,
-    hairline,
-    edge,
-    shift_u,
-    shift_v,
-    parting,
-    noise,
-    triangle,
-    weights,
-    depth,
-):
+def rasterise(sx, sy, inverse_depth, faces, material, triangle, weights, depth):
     """Fill `triangle` [H, W] (-1: none), perspective-correct `weights` [H, W, 2], `depth` [H, W] (1 / z).
 
     Teeth show only where the mouth's inside is seen, so that they never pierce the lips.
@@ -97,13 +58,6 @@ def rasterise(
                 elif near <= depth[row, column]:
                     continue
                 p0, p1 = w0 * inverse_depth[a] / near, w1 * inverse_depth[b] / near
-                p2 = 1 - p0 - p1
-                if kind == HAIR_CAP or kind == HAIR_CURTAIN:
-                    x = canonical[a, 0] * p0 + canonical[b, 0] * p1 + canonical[c, 0] * p2
-                    y = canonical[a, 1] * p0 + canonical[b, 1] * p1 + canonical[c, 1] * p2
-                    z = canonical[a, 2] * p0 + canonical[b, 2] * p1 + canonical[c, 2] * p2
-                    if not _hair_shows(kind, x, y, z, hairline, edge, shift_u, shift_v, parting, noise):
-                        continue
                 depth[row, column] = near
                 triangle[row, column] = t
                 weights[row, column, 0] = p0

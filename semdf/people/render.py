@@ -5,20 +5,25 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from semdf.errors import ParameterError
 from semdf.people.background import draw_background
 from semdf.people.camera import develop
-from semdf.people.looks import cloth_look, eye_look, hair_look, skin_look
+from semdf.people.expressions import actions
+from semdf.people.growth import FRAME, HAIR
+from semdf.people.looks import cloth_look, eye_look, hat_look, skin_look
 from semdf.people.noise import textures
-from semdf.people.parameters import Light, Pose, Scene
+from semdf.people.parameters import Light, Scene
+from semdf.people.placing import Canvas, Placed, paint_strands, place, place_strands, project
 from semdf.people.raster import depth_from_light, rasterise
 from semdf.people.shading import LightField, shade
-from semdf.people.sitter import Mesh, Sitter, sit
+from semdf.people.sitter import Mesh, sit
+from semdf.people.strands import shade_from_strands
+from semdf.people.surface import Region
 
 __all__ = ["SIZE", "Picture", "photograph", "render"]
 
 SIZE = 192  # pixels; the face is then 70-90 px from brows to chin
 SAMPLES = 2  # supersampling along each side
-FIELD = 0.324  # metres that a frame shows at zoom 1
 
 Window = tuple[int, int, int, int]
 FULL: Window = (0, 0, SIZE, SIZE)
@@ -26,95 +31,63 @@ FULL: Window = (0, 0, SIZE, SIZE)
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A rendered scene before the camera."""
+    """A rendered scene before the camera.
+
+    Clear lenses keep the bits of what is seen through them; sun glasses, frames, hats, clothes and neck are OTHER.
+    Beards and lashes keep the bits of the skin below.
+    """
 
     light: np.ndarray  # [H, W, 3] float32, linear
     regions: np.ndarray  # [H, W] uint8, bits of surface.Region
     landmarks: np.ndarray  # [68, 2] float32 pixels, x right, y down
 
 
-def photograph(scene: Scene, frame: int = 0) -> np.ndarray:
-    """A finished picture `[H, W, 3] uint8` of a scene."""
-    return develop(render(scene).light, scene.camera, frame)
+def photograph(scene: Scene, frame: int = 0, *, size: int = SIZE) -> np.ndarray:
+    """A finished picture `[size, size, 3] uint8` of a scene."""
+    return develop(render(scene, size=size).light, scene.camera, frame)
 
 
-def render(scene: Scene, window: Window = FULL) -> Picture:
-    """Render one scene at 192 x 192; equal scenes give equal bytes.
+def render(scene: Scene, window: Window | None = None, *, size: int = SIZE) -> Picture:
+    """Render one scene at `size` x `size` pixels; equal scenes give equal bytes, other sizes the same view.
 
     Only the pixels of `window` (left, top, right, bottom) are computed; others are black and have no region.
     """
-    sitter, size = sit(scene.person), SIZE * SAMPLES
+    frame = size
+    if not 32 <= frame <= 2048:
+        raise ParameterError(f"size: 32 to 2048 pixels, found {size}")
+    sitter, size = sit(scene.person), frame * SAMPLES
+    window = window or (0, 0, frame, frame)
     left, top, right, bottom = (SAMPLES * edge for edge in window)
-    mesh = sitter.mesh(scene.expression)
-    vertices, normals = _place(sitter, mesh, scene.pose)
-    sx, sy, inverse = _project(vertices, scene.pose, SAMPLES)
+    mesh = sitter.mesh(actions(scene.expression))
+    vertices, normals = place(sitter, mesh, scene.pose)
+    sx, sy, inverse = project(vertices, scene.pose, size)
     triangle = np.full((bottom - top, right - left), -1, np.int32)
     weights, depth = np.zeros((*triangle.shape, 2), np.float32), np.zeros(triangle.shape, np.float32)
-    hair, person = sitter.hair, scene.person
-    rasterise(
-        sx - np.float32(left), sy - np.float32(top), inverse, mesh.faces, mesh.material, mesh.canonical,
-        hair.hairline, hair.style.fray, *hair.shifts, person.hair.parting, textures(),
-        triangle, weights, depth,
-    )  # fmt: skip
-    image = draw_background(scene.background, size)[top:bottom, left:right]
+    person, hairs = scene.person, place_strands(sitter, mesh, scene.pose)
+    sx, sy = sx - np.float32(left), sy - np.float32(top)
+    rasterise(sx, sy, inverse, mesh.faces, mesh.material, triangle, weights, depth)
+    image = draw_background(scene.background, size, scene.camera.depth_of_field)[top:bottom, left:right]
     image = np.ascontiguousarray(image * (float(np.mean(scene.light.ambient, 0)[0]) + 0.3), np.float32)
     regions = np.zeros(triangle.shape, np.uint8)
-    looks = skin_look(person), cloth_look(person), eye_look(person, vertices), hair_look(person, hair)
+    looks = skin_look(person, sitter.hair), cloth_look(person), eye_look(person, vertices), hat_look(person)
+    field = _light_field(scene.light, vertices, mesh, hairs)
     shade(
         triangle, weights, mesh.faces, mesh.material, vertices, normals, mesh.canonical, mesh.masks,
-        sitter.layers, textures(), hair.hairline, _openness(triangle, depth), *looks,
-        _light_field(scene.light, vertices, mesh), image, regions,
+        sitter.layers, textures(), sitter.hair.hairline, _openness(triangle, depth, size), *looks, field,
+        image, regions,
     )  # fmt: skip
+    canvas = Canvas(image, depth, regions, np.zeros_like(depth), left, top, size, scene.pose)
+    paint_strands(hairs, field, canvas, sitter)
     small = cv2.resize(image, (window[2] - window[0], window[3] - window[1]), interpolation=cv2.INTER_AREA)
-    light, bits = np.zeros((SIZE, SIZE, 3), np.float32), np.zeros((SIZE, SIZE), np.uint8)
+    light, bits = np.zeros((frame, frame, 3), np.float32), np.zeros((frame, frame), np.uint8)
     inside = slice(window[1], window[3]), slice(window[0], window[2])
-    light[inside], bits[inside] = small * scene.light.exposure, _shrink(regions)
+    light[inside], bits[inside] = small * scene.light.exposure, _hair_region(_shrink(regions), canvas.cover, frame)
     corners, shares = sitter.landmarks
-    x, y, _ = _project((vertices[corners] * shares[..., None]).sum(1), scene.pose, 1)
+    x, y, _ = project((vertices[corners] * shares[..., None]).sum(1), scene.pose, frame)
     return Picture(light, bits, np.stack([x, y], -1))
 
 
-def _project(points: np.ndarray, pose: Pose, samples: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pixels x, y (times `samples`) and inverse depth of points in camera axes."""
-    size = SIZE * samples
-    focal = size * pose.distance / FIELD * pose.zoom
-    inverse = (-1 / points[:, 2]).astype(np.float32)
-    x = size / 2 + focal * (points[:, 0] + pose.x) * inverse
-    y = size * 0.49 - focal * (points[:, 1] + pose.y) * inverse
-    return x.astype(np.float32), y.astype(np.float32), inverse
-
-
-def _place(sitter: Sitter, mesh: Mesh, pose: Pose) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices and normals in camera axes (right, up, towards the camera at the origin), in canonical metres.
-
-    The head bends about the base of the neck; the shoulders keep a third of the turn.
-    """
-    pivot = sitter.eyes + np.array([0, 0.09, -0.12], np.float32)
-    share = 0.35 + 0.65 * mesh.turning
-    points = _turn(mesh.vertices - pivot, pose, share) + pivot
-    normals = _turn(mesh.normals, pose, share)
-    face = np.stack([sitter.eyes, sitter.mouth]) - pivot
-    eyes, mouth = _turn(face, pose, np.ones(2, np.float32)) + pivot
-    centre = 0.6 * eyes + 0.4 * mouth
-    points = (points - centre)[:, [0, 2, 1]] * np.array([1, 1, -1]) / sitter.size
-    points[:, 2] -= pose.distance
-    normals = normals[:, [0, 2, 1]] * np.array([1, 1, -1])
-    return points.astype(np.float32), np.ascontiguousarray(normals, np.float32)
-
-
-def _turn(points: np.ndarray, pose: Pose, share: np.ndarray) -> np.ndarray:
-    """Roll, nod and turn points `[V, 3]` (left, back, up) by a share of the head's angles."""
-    x, y, z = points.T.astype(np.float64)
-    angle = pose.roll * share**2
-    x, z = x * np.cos(angle) + z * np.sin(angle), z * np.cos(angle) - x * np.sin(angle)
-    angle = pose.pitch * share**2
-    y, z = y * np.cos(angle) - z * np.sin(angle), z * np.cos(angle) + y * np.sin(angle)
-    angle = pose.yaw * share
-    x, y = x * np.cos(angle) - y * np.sin(angle), y * np.cos(angle) + x * np.sin(angle)
-    return np.stack([x, y, z], -1)
-
-
-def _openness(triangle: np.ndarray, depth: np.ndarray) -> np.ndarray:
+def _openness(triangle: np.ndarray, depth: np.ndarray, size: int) -> np.ndarray:
     """Ambient occlusion from the depth picture: points behind their blurred surroundings get less light."""
     height, width = triangle.shape
     seen = (triangle >= 0).astype(np.float32)
@@ -122,7 +95,7 @@ def _openness(triangle: np.ndarray, depth: np.ndarray) -> np.ndarray:
     half = (width // 2, height // 2)
     small, mask = (cv2.resize(a, half, interpolation=cv2.INTER_AREA) for a in (distance, seen))
     openness = np.ones((height, width), np.float32)
-    for sigma, strength in ((0.0092 * SIZE * SAMPLES, 38.0), (0.029 * SIZE * SAMPLES, 14.0)):
+    for sigma, strength in ((0.0092 * size, 38.0), (0.029 * size, 14.0)):
         around = cv2.GaussianBlur(small, (0, 0), sigma / 2)
         around /= np.maximum(cv2.GaussianBlur(mask, (0, 0), sigma / 2), 1e-3)
         around = cv2.resize(around, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -130,7 +103,7 @@ def _openness(triangle: np.ndarray, depth: np.ndarray) -> np.ndarray:
     return openness
 
 
-def _light_field(light: Light, vertices: np.ndarray, mesh: Mesh) -> LightField:
+def _light_field(light: Light, vertices: np.ndarray, mesh: Mesh, hairs: list[Placed]) -> LightField:
     """Axes and depth map of the key light."""
     direction = np.asarray(light.direction, np.float32)
     direction = direction / np.linalg.norm(direction)
@@ -144,8 +117,23 @@ def _light_field(light: Light, vertices: np.ndarray, mesh: Mesh) -> LightField:
     depth = np.full((256, 256), 1e9, np.float32)
     away = -(vertices @ direction)
     depth_from_light((u - u0) * scale, (v - v0) * scale, away, mesh.faces, mesh.material, depth)
+    for placed in hairs:
+        if placed.strands.kind in (HAIR, FRAME):
+            a, b = (placed.points @ right - u0) * scale, (placed.points @ up - v0) * scale
+            every = 2 if placed.strands.kind == HAIR else 1
+            shade_from_strands(a, b, -(placed.points @ direction), every, depth)
+    fill_way = np.asarray(light.fill_direction, np.float32)
+    fill_way = fill_way / (np.linalg.norm(fill_way) + 1e-6)
     key, ambient = np.asarray(light.key, np.float32), np.asarray(light.ambient, np.float32)
-    return LightField(direction, key, ambient, light.shadow, depth, right, up, u0, v0, scale)
+    return LightField(direction, key, ambient, light.shadow, depth, right, up, u0, v0, scale, light.softness, fill_way,
+                      np.asarray(light.fill, np.float32))  # fmt: skip
+
+
+def _hair_region(regions: np.ndarray, cover: np.ndarray, frame: int) -> np.ndarray:
+    """Regions `[H, W]` with the hair bit alone where strands cover more than half of a pixel's surroundings."""
+    small = cv2.resize(cover, regions.shape[::-1], interpolation=cv2.INTER_AREA)
+    hair = cv2.GaussianBlur(small, (0, 0), 0.7 * frame / SIZE) > 0.5
+    return np.where(hair, np.uint8(Region.HAIR), regions)
 
 
 def _shrink(regions: np.ndarray) -> np.ndarray:

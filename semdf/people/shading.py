@@ -6,8 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from semdf.people.compiled import njit
-from semdf.people.materials import shade_eye, shade_hair, shade_mouth
-from semdf.people.raster import CAVITY, EYE_LEFT, EYE_RIGHT, HAIR_CAP, HAIR_CURTAIN, MOUTH, SKIN, TEETH
+from semdf.people.materials import shade_eye, shade_hat, shade_mouth
+from semdf.people.noise import clamp, ramp
+from semdf.people.raster import BRIM, CAVITY, EYE_LEFT, EYE_RIGHT, HAT, MOUTH, SKIN, TEETH
 from semdf.people.skin import shade_skin
 
 __all__ = ["LightField", "shade"]
@@ -26,22 +27,35 @@ class LightField(NamedTuple):
     origin_u: float
     origin_v: float
     scale: float  # pixels of the depth map per metre
+    softness: float
+    fill_direction: np.ndarray  # [3]
+    fill: np.ndarray  # [3] second light, which casts no shadow
 
 
 @njit(cache=True, fastmath=True)
 def _lit_share(px, py, pz, bias, light):
-    """Share of 25 depth-map pixels around a point that do not shade it."""
+    """Share of the key light that reaches a point; shadows widen with the distance of what casts them."""
     u = (px * light.right[0] + py * light.right[1] + pz * light.right[2] - light.origin_u) * light.scale
     v = (px * light.up[0] + py * light.up[1] + pz * light.up[2] - light.origin_v) * light.scale
     i, j = int(u), int(v)
-    if i <= 2 or j <= 2 or i >= light.depth.shape[1] - 3 or j >= light.depth.shape[0] - 3:
+    if i <= 8 or j <= 8 or i >= light.depth.shape[1] - 9 or j >= light.depth.shape[0] - 9:
         return 1.0
     distance = -(px * light.direction[0] + py * light.direction[1] + pz * light.direction[2])
-    shaded = 0
-    for row in range(j - 2, j + 3):
-        for column in range(i - 2, i + 3):
-            shaded += light.depth[row, column] < distance - bias
-    return 1 - shaded / 25
+    blocker, found = 0.0, 0
+    for row in range(j - 6, j + 7, 3):
+        for column in range(i - 6, i + 7, 3):
+            if light.depth[row, column] < distance - bias:
+                blocker += light.depth[row, column]
+                found += 1
+    if found == 0:
+        return 1.0
+    reach = clamp((distance - blocker / found) * light.softness * light.scale, 1.2, 7.5)
+    shaded = 0.0
+    for tap in range(16):
+        radius, angle = reach * math.sqrt((tap + 0.5) / 16), 2.39996 * tap
+        row, column = int(v + radius * math.sin(angle)), int(u + radius * math.cos(angle))
+        shaded += clamp((distance - bias - light.depth[row, column]) * 600.0, 0.0, 1.0)
+    return 1 - shaded / 16
 
 
 @njit(cache=True, fastmath=True)
@@ -51,14 +65,19 @@ def _light_up(s, px, py, pz, ex, ey, ez, lit, openness, light, out):
     facing = s.nx * lx + s.ny * ly + s.nz * lz
     hx, hy, hz = lx + ex, ly + ey, lz + ez
     half = max(0.0, (s.nx * hx + s.ny * hy + s.nz * hz) / (math.sqrt(hx * hx + hy * hy + hz * hz) + 1e-6))
-    highlight = s.specular * half**s.shininess * (s.shininess + 4) / 8 * lit * (1.0 if facing > 0 else 0.0)
+    lobe = 0.65 * half**s.shininess * (s.shininess + 4) / 8
+    lobe += 0.35 * half ** (3 * s.shininess) * (3 * s.shininess + 4) / 8
+    highlight = s.specular * lobe * lit * ramp(0.0, 0.1, facing)
     rim = s.specular * 0.8 * (1 - max(0.0, s.nx * ex + s.ny * ey + s.nz * ez)) ** 4
+    way = light.fill_direction
+    second = s.nx * way[0] + s.ny * way[1] + s.nz * way[2]
     for channel in range(3):
         a = light.ambient[channel]
         ambient = max(0.02, a[0] + a[1] * s.nx + a[2] * s.ny + a[3] * s.nz) * openness
         wrap = (s.wrap_red, s.wrap_green, s.wrap_blue)[channel]
         key = light.key[channel] * max(0.0, (facing + wrap) / (1 + wrap)) * (0.5 + 0.5 * openness)
         key *= lit**0.8 if channel == 0 else lit  # red light bleeds through skin
+        key += light.fill[channel] * max(0.0, (second + wrap) / (1 + wrap)) * (0.4 + 0.6 * openness)
         albedo = (s.red, s.green, s.blue)[channel]
         out[channel] = albedo * (ambient + key) + light.key[channel] * highlight + ambient * rim
 
@@ -80,13 +99,12 @@ def shade(
     skin,
     cloth,
     eyes,
-    hair,
+    hat,
     light,
     image,
     regions,
 ):
     """Fill `image` [H, W, 3] (linear) and `regions` [H, W] (bits) wherever `triangle` >= 0."""
-    lx, ly, lz = light.direction[0], light.direction[1], light.direction[2]
     for row in range(triangle.shape[0]):
         for column in range(triangle.shape[1]):
             t = triangle[row, column]
@@ -120,13 +138,14 @@ def shade(
                 s = shade_skin(x, y, z, nx, ny, nz, lip, lash, ear, lid, layers, noise, skin, cloth, hairline)
             elif kind == EYE_LEFT or kind == EYE_RIGHT:
                 s = shade_eye(kind, x, y, z, px, py, pz, eyes, noise)
-            elif kind == HAIR_CAP or kind == HAIR_CURTAIN:
-                s = shade_hair(kind, x, y, z, nx, ny, nz, lx, ly, lz, ex, ey, ez, hair, noise)
-                bias = 0.009 if kind == HAIR_CAP else 0.016
+            elif kind == HAT or kind == BRIM:
+                s = shade_hat(kind, x, y, z, nx, ny, nz, hat, noise)
             else:
                 s = shade_mouth(kind, x, nx, ny, nz)
             lit = 1.0
             if kind != CAVITY and kind != MOUTH:
                 lit = _lit_share(px, py, pz, bias, light) * light.shadow + 1 - light.shadow
+            if kind == EYE_LEFT or kind == EYE_RIGHT:
+                lit = max(lit, 0.2)  # a catch light stays even under brows
             _light_up(s, px, py, pz, ex, ey, ez, lit, openness[row, column] * s.occlusion, light, image[row, column])
             regions[row, column] = s.region

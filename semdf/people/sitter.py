@@ -6,28 +6,24 @@ from functools import cache, lru_cache
 import numpy as np
 
 from semdf.people import head as heads
-from semdf.people.hairstyles import HairShape, cap_faces, grow_cap, hang_curtain, shape_hair
+from semdf.people.facial_hair import grow_beard, grow_brows, grow_lashes
+from semdf.people.glasses import Spectacles, put_on
+from semdf.people.growth import Strands, grow_hair
+from semdf.people.hairstyles import HairShape, shape_hair
+from semdf.people.hats import wear
 from semdf.people.head import Head
 from semdf.people.landmarks import locate
 from semdf.people.painting import paint
 from semdf.people.parameters import Person
-from semdf.people.raster import (
-    EYE_LEFT,
-    EYE_RIGHT,
-    HAIR_CAP,
-    HAIR_CURTAIN,
-    MOUTH,
-    SKIN,
-    TEETH,
-    vertex_normals,
-)
+from semdf.people.raster import EYE_LEFT, EYE_RIGHT, MOUTH, SKIN, TEETH, vertex_normals
+from semdf.people.skull import Skull
 
 __all__ = ["Mesh", "Sitter", "sit"]
 
 
 @dataclass(frozen=True, eq=False)
 class Mesh:
-    """Head, teeth and hair as one mesh; the head's vertices come first."""
+    """Head, teeth and hat as one mesh; the head's vertices come first."""
 
     vertices: np.ndarray  # [V, 3] float32
     normals: np.ndarray  # [V, 3]
@@ -46,6 +42,9 @@ class Sitter:
     neutral: np.ndarray
     layers: np.ndarray
     hair: HairShape
+    strands: tuple[Strands, ...]  # drawn in this order
+    hat: list[tuple]
+    spectacles: Spectacles | None
     landmarks: tuple[np.ndarray, np.ndarray]
     eyes: np.ndarray  # [3] between the eyes
     mouth: np.ndarray  # [3] middle of the lips
@@ -61,9 +60,7 @@ class Sitter:
         masks = np.stack([head.lips, head.lashes, head.ears, head.eyelids], -1)
         parts = [(body, normals, head.canonical, head.turning, masks, head.faces, head.material)]
         parts.append(_teeth_part(head, self.neutral, body))
-        if self.hair.style.top > 0:
-            parts.extend(_hair_parts(head, self.hair, body, normals))
-        return _join(parts)
+        return _join(parts + self.hat)
 
 
 @lru_cache(maxsize=6)
@@ -74,46 +71,24 @@ def sit(person: Person) -> Sitter:
     left, right = (neutral[head.vertices_of(eye)].mean(0) for eye in (EYE_LEFT, EYE_RIGHT))
     mouth = neutral[head.lips > 0.5].mean(0)
     eyes = (left + right) / 2
-    size = 0.5 * np.linalg.norm(eyes - mouth) / 0.075 + 0.5 * np.linalg.norm(left - right) / 0.0628
-    return Sitter(person, neutral, paint(person), shape_hair(person), locate(person.brows), eyes, mouth, float(size))
+    size = float(0.5 * np.linalg.norm(eyes - mouth) / 0.075 + 0.5 * np.linalg.norm(left - right) / 0.0628)
+    shape, hat = shape_hair(person), person.clothes.hat
+    grown = (
+        grow_brows(person, size),
+        grow_lashes(person, size),
+        grow_beard(person, size),
+        grow_hair(person, shape, neutral, size),
+    )
+    strands = tuple(part for part in grown if part is not None)
+    worn = wear(hat, Skull(neutral), size) if hat else []
+    spectacles = put_on(person.glasses, neutral, size) if person.glasses else None
+    return Sitter(
+        person, neutral, paint(person), shape, strands, worn, spectacles, locate(person.brows), eyes, mouth, size
+    )
 
 
 def _blank(count: int) -> np.ndarray:
     return np.zeros((count, 4), np.float32)
-
-
-@cache
-def _scalp() -> tuple[np.ndarray, np.ndarray]:
-    return cap_faces(heads.load())
-
-
-def _hair_parts(head: Head, hair: HairShape, body: np.ndarray, normals: np.ndarray) -> list[tuple]:
-    scalp, faces = _scalp()
-    points = head.canonical[scalp]
-    cap = grow_cap(hair, points, body[scalp], normals[scalp])
-    kind = np.full(len(faces), HAIR_CAP, np.int8)
-    parts = [(cap, vertex_normals(cap, faces), points, head.turning[scalp], _blank(len(cap)), faces, kind)]
-    if hair.style.bun:
-        parts.append(_bun(hair, (body[scalp] - points).mean(0)))
-    if hair.length > 0:
-        vertices, own, texture, turning, faces = hang_curtain(hair, (body[scalp] - points).mean(0))
-        kind = np.full(len(faces), HAIR_CURTAIN, np.int8)
-        parts.append((vertices, own, texture, turning, _blank(len(vertices)), faces, kind))
-    return parts
-
-
-def _bun(hair: HairShape, shift: np.ndarray) -> tuple:
-    """A ball of hair behind the crown."""
-    angle, tilt = np.meshgrid(np.linspace(0, 2 * np.pi, 17), np.linspace(0, np.pi, 9))
-    ball = np.stack([np.cos(angle) * np.sin(tilt), np.sin(angle) * np.sin(tilt), np.cos(tilt)], -1).reshape(-1, 3)
-    radius = 0.030 + 0.012 * hair.phases[2] / (2 * np.pi)
-    height = 0.995 + 0.03 * hair.phases[3] / (2 * np.pi)
-    vertices = (ball * radius + np.array([0, 0.035, height]) + shift).astype(np.float32)
-    first = (np.arange(8)[:, None] * 17 + np.arange(16)[None]).ravel()
-    faces = np.stack([first, first + 1, first + 17, first + 1, first + 18, first + 17], -1).reshape(-1, 3)
-    texture = (ball * 0.05 + np.array([0, 0.0, 1.05])).astype(np.float32)
-    kind = np.full(len(faces), HAIR_CAP, np.int8)
-    return vertices, ball, texture, np.ones(len(ball)), _blank(len(ball)), faces.astype(np.int32), kind
 
 
 @cache

@@ -51,12 +51,47 @@ def skin_regions(x, y, z, lip, brow):
 
 @njit(cache=True, fastmath=True)
 def _shade_cloth(x, z, nx, ny, nz, edge, look, cloth, noise):
-    weave = 0.9 + 0.08 * sample(noise[FINE], x * 9, z * 9)
-    weave += 0.05 * sample(noise[BLOTCH], x * 2 + look.shift_u, z * 2)
-    weave *= 0.8 if edge < 0.004 else 1.0
-    colour = cloth.second if cloth.stripe > 0 and math.sin(z * cloth.stripe) > 0 else cloth.colour
-    return Surface(colour[0] * weave, colour[1] * weave, colour[2] * weave, nx, ny, nz,
-                   0.1, 0.1, 0.1, 0.01, 14.0, 1.0, 128)  # fmt: skip
+    """Cloth `edge` metres below the neckline: weave, folds, a collar, a pattern."""
+    folds = sample(noise[BLOTCH], x * 1.1 + look.shift_u, z * 0.8 + look.shift_v)
+    nx += 0.16 * sample(noise[BLOTCH], x * 1.4 + look.shift_v, z * 0.9 + 0.3)
+    ny += 0.12 * folds
+    weave = 0.93 + 0.06 * sample(noise[FINE], x * 9, z * 9) + 0.05 * folds
+    phase = cloth.stripe
+    second = 0.0
+    if cloth.pattern == 1:
+        second = ramp(-0.1, 0.1, math.sin(z * phase))
+    elif cloth.pattern == 2:  # a tartan of crossing bands
+        second = 0.5 * ramp(0.2, 0.4, math.sin(z * phase * 1.5)) + 0.5 * ramp(0.2, 0.4, math.sin(x * phase * 1.5))
+        second = 0.8 * max(second, 0.6 * ramp(0.9, 1.0, math.sin(z * phase * 1.5 + 2.6)))
+    elif cloth.pattern == 3:
+        second = ramp(0.5, 0.6, math.sin(z * phase) * math.sin(x * phase))
+    if cloth.top == 2:  # a shirt's collar lies over it and throws a line of shadow; buttons below
+        if edge < 0.020:
+            weave *= 1.06 - 0.25 * ramp(0.017, 0.020, edge)
+            ny += 0.25
+        elif edge < 0.026:
+            weave *= 0.62
+        elif abs(x) < 0.0012:
+            weave *= 0.7
+        elif abs(x + 0.006) < 0.0022 and abs(math.sin(z * 75.0)) < 0.16:
+            weave *= 0.45
+    elif cloth.top == 4:  # a hood's folds around the neck, and its strings
+        weave *= 0.72 + 0.28 * ramp(0.0, 0.016, abs(edge - 0.020))
+        ny += 0.5 * math.sin(edge * 160.0) * ramp(0.06, 0.01, edge)
+        if abs(abs(x) - 0.032) < 0.0022 and edge > 0.02:
+            weave = 1.35
+    elif edge < 0.0065:
+        weave *= 0.80 + 0.08 * math.sin(x * 1400.0)
+        second = 0.0
+    weave *= 0.75 if edge < 0.0015 else 1.0
+    length = math.sqrt(nx * nx + ny * ny + nz * nz) + 1e-9
+    red, green, blue = (
+        _mix(cloth.colour[0], cloth.second[0], second) * weave,
+        _mix(cloth.colour[1], cloth.second[1], second) * weave,
+        _mix(cloth.colour[2], cloth.second[2], second) * weave,
+    )
+    return Surface(red, green, blue, nx / length, ny / length, nz / length,
+                   0.1, 0.1, 0.1, 0.008, 14.0, 1.0, 128)  # fmt: skip
 
 
 @njit(cache=True, fastmath=True)
@@ -99,10 +134,10 @@ def shade_skin(x, y, z, nx, ny, nz, lip, lash, ear, lid, layers, noise, look, cl
         share = ramp(0.25, 0.75, lip)
         blood += share * look.lip_redness
         melanin = melanin * (1 - 0.35 * share) + share * look.lip_melanin
-    grain = 1 + 0.035 * fine * look.mottle - 0.35 * crease * look.crease_dark
-    red = grain * math.exp(-(melanin * 0.95 + blood * 0.15 + 0.18))
-    green = grain * math.exp(-(melanin * 1.45 + blood * 0.75 + 0.25))
-    blue = grain * math.exp(-(melanin * 2.05 + blood * 0.60 + 0.33))
+    grain = 1 + 0.022 * fine * look.mottle + 0.012 * small - 0.35 * crease * look.crease_dark
+    red = grain * math.exp(-(melanin * 1.10 + blood * 0.15 + 0.17))
+    green = grain * math.exp(-(melanin * 1.45 + blood * 0.75 + 0.28))
+    blue = grain * math.exp(-(melanin * 1.78 + blood * 0.62 + 0.50))
 
     if stubble > 0:
         s, c = clamp(stubble * look.beard * (1 + 0.5 * fine), 0.0, 0.92), look.beard_colour
@@ -117,13 +152,13 @@ def shade_skin(x, y, z, nx, ny, nz, lip, lash, ear, lid, layers, noise, look, cl
         s = 1 - ramp(0.35, 0.95, lash) * look.lashes
         red, green, blue = red * s, green * s, blue * s
     if look.scalp > 0 and ear < 0.1 and z > 0.83 and lid < 0.05:
-        # hair shows through below the hair line, so that it does not end like a cap
-        s, c = ramp(-0.018, 0.002, z - hairline_height(hairline, x, y)) * look.scalp, look.scalp_colour
+        # hair shades the scalp between its roots
+        s, c = ramp(-0.003, 0.012, z - hairline_height(hairline, x, y)) * look.scalp, look.scalp_colour
         red, green, blue = _mix(red, c[0], s), _mix(green, c[1], s), _mix(blue, c[2], s)
 
     shine = 1 + 0.9 * nose + 0.5 * math.exp(-((x / 0.03) ** 2) - ((z - 0.95) / 0.02) ** 2)
-    specular, shininess = 0.05 * look.gloss * shine * (1 + 0.25 * fine), 14.0
+    specular, shininess = 0.042 * look.gloss * shine * (1 + 0.22 * fine), 16.0
     if lip > 0.4:
-        specular, shininess = 0.09 * look.lip_gloss, 34.0
+        specular, shininess = 0.07 * look.lip_gloss, 34.0
     return Surface(red, green, blue, nx, ny, nz, 0.35, 0.18, 0.12, specular, shininess, 1.0,
                    skin_regions(x, y, z, lip, brow_region))  # fmt: skip

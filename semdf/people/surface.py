@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["ClothLook", "EyeLook", "HairLook", "Region", "SkinLook", "Surface"]
+__all__ = ["ClothLook", "EyeLook", "HatLook", "Region", "SkinLook", "Surface"]
 
 
 class Region:
@@ -66,6 +66,8 @@ class ClothLook(NamedTuple):
     collar: float
     slope: float
     neckline: float
+    pattern: int  # index in parameters.PATTERNS
+    top: int  # index in parameters.TOPS
 
 
 class EyeLook(NamedTuple):
@@ -79,11 +81,8 @@ class EyeLook(NamedTuple):
     posed: np.ndarray
 
 
-class HairLook(NamedTuple):
+class HatLook(NamedTuple):
     colour: np.ndarray
-    grey: float
-    shine: float
-    curl: float  # 0 straight .. 1 tight curls
-    shift_u: float
-    shift_v: float
-    parting: float
+    second: np.ndarray
+    ribs: float  # knitted ribs around the head, 0 = none
+    seams: float

@@ -9,7 +9,33 @@ The training loop is the same for all of them:
         optimiser.step()                                    # p.grad is set, not added to
     strategy.next_epoch()
 
-`record.losses` and `record.weights` are [K]. A strategy that needs no upper batch ignores it.
+`record.losses` and `record.weights` are [K]. A strategy that needs no upper batch ignores it. An objective may say
+with `check_upper(*batch)`, by an error, that a batch cannot be an upper one.
+
+Nothing here is about faces: the objective is any module that returns one loss a task. Three regressions that share
+a layer; what counts is the first, the second helps it, the third is noise. Auto-lambda finds out:
+
+>>> import torch
+>>> class Toy(torch.nn.Module):
+...     def __init__(self):
+...         super().__init__()
+...         self.net = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+...
+...     def forward(self, x, y):
+...         return (self.net(x) - y).square().mean(0)
+>>> _ = torch.manual_seed(0)
+>>> x = torch.randn(256, 4)
+>>> y = torch.stack([x[:, 0], x[:, 0] + 0.1 * x[:, 1], 3 * torch.randn(256)], dim=1)
+>>> toy = Toy()
+>>> optimiser = torch.optim.SGD(toy.parameters(), lr=0.1)
+>>> strategy = load("auto_lambda", tasks=("signal", "helper", "noise"), primary="signal", lr=0.01)
+>>> for _ in range(100):
+...     lower, upper = torch.randint(256, (2, 32))
+...     record = strategy.backward(toy, (x[lower], y[lower]), (x[upper], y[upper]), lr=0.1)
+...     optimiser.step()
+>>> signal, helper, noise = strategy.weights().tolist()
+>>> signal > 1 and helper > 1 and noise < 0.7
+True
 """
 
 import pkgutil
@@ -22,7 +48,15 @@ from torch import Tensor, nn
 
 from semdf.errors import DataError, ParameterError
 
-__all__ = ["Batch", "Record", "Weighting", "assign", "known", "load", "trainable"]
+__all__ = ["SETTINGS", "Batch", "Record", "Weighting", "assign", "known", "load", "needs_upper", "trainable"]
+
+#: Further names: a strategy's file and the options that the name stands for.
+SETTINGS: dict[str, tuple[str, dict[str, object]]] = {
+    "auto_lambda_fd": ("auto_lambda", {"method": "finite_difference"}),
+    "upgrad": ("jacobian", {"aggregator": "upgrad"}),
+    "pcgrad": ("jacobian", {"aggregator": "pcgrad"}),
+    "cagrad": ("jacobian", {"aggregator": "cagrad"}),
+}
 
 #: The arguments of one call of the objective.
 Batch = Sequence[Tensor]
@@ -73,21 +107,37 @@ class Weighting(Protocol):
 
 
 def known() -> tuple[str, ...]:
-    """Names of the strategies: the modules of this folder."""
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
+    """Names of the strategies: the modules of this folder, and `SETTINGS` of them."""
+    return tuple(sorted([module.name for module in pkgutil.iter_modules(__path__)] + [*SETTINGS]))
 
 
-def load(name: str, tasks: int = 3, **options: object) -> Weighting:
-    """The strategy `name` for `tasks` losses, with its own options. Imports this strategy's file only."""
+def load(name: str, tasks: int | Sequence[str] = 3, **options: object) -> Weighting:
+    """The strategy `name` with its own options. Imports this strategy's file only.
+
+    tasks: how many losses there are, or their names; then the option `primary` may be a name, too.
+    """
     if name not in known():
         raise ParameterError(f"weighting: must be one of {known()}, found {name!r}")
-    if tasks < 1:
-        raise ParameterError(f"tasks: must be at least 1, found {tasks}")
-    strategy = import_module(f"{__name__}.{name}").Strategy
+    names = () if isinstance(tasks, int) else tuple(tasks)
+    count = tasks if isinstance(tasks, int) else len(names)
+    if count < 1:
+        raise ParameterError(f"tasks: must be at least 1, found {count}")
+    primary = options.get("primary")
+    if isinstance(primary, str):
+        if primary not in names:
+            raise ParameterError(f"primary: must be one of the tasks {names}, found {primary!r}")
+        options["primary"] = names.index(primary)
+    module, settings = SETTINGS.get(name, (name, {}))
+    strategy = import_module(f"{__name__}.{module}").Strategy
     try:
-        return strategy(tasks, **options)
+        return strategy(count, **settings, **options)
     except TypeError as error:
         raise ParameterError(f"weighting {name!r}: options must be those of the strategy, found {options}") from error
+
+
+def needs_upper(strategy: Weighting) -> bool:
+    """Whether `backward` reads the upper batch."""
+    return getattr(strategy, "needs_upper", False)
 
 
 def trainable(objective: nn.Module) -> dict[str, nn.Parameter]:

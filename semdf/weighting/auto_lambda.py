@@ -40,6 +40,8 @@ class Strategy:
     optimiser: an AdamW whose own step is then the virtual one (ours); None for plain SGD, as published.
     """
 
+    needs_upper = True
+
     def __init__(
         self,
         tasks: int,
@@ -84,14 +86,14 @@ class Strategy:
         self._count += 1
         if (self._count - 1) % self.every:
             return weighted(objective, lower, self.weights(), reduce)
+        if check := getattr(objective, "check_upper", None):
+            check(*upper)
         parameters = trainable(objective)
         rule = bilevel.adamw(self.optimiser, parameters) if self.optimiser else bilevel.sgd(lr, weight_decay)
-        if self.method == "finite_difference":
-            upper_loss, product = self._approximate(objective, parameters, lower, upper, rule, reduce)
-            self._move(-lr * product)
-            return weighted(objective, lower, self.weights(), reduce)._replace(upper=upper_loss)
         losses = objective(*lower)
         check_losses(losses, self.tasks)
+        if self.method == "finite_difference":
+            return self._approximate(objective, parameters, losses, lower, upper, lr, rule, reduce)
         gradients = bilevel.task_gradients(losses, parameters)
         losses = losses.detach()
         if reduce:
@@ -110,27 +112,39 @@ class Strategy:
         self,
         objective: nn.Module,
         parameters: dict[str, nn.Parameter],
+        losses: Tensor,
         lower: Batch,
         upper: Batch,
+        lr: float,
         rule: bilevel.Rule,
         reduce: Reduce | None,
-    ) -> tuple[Tensor, Tensor]:
-        """Upper loss and the authors' estimate of <d, g_k>, [K]; the live model does not notice."""
-        lower_losses = bilevel.functional(objective, *lower)
-        losses = lower_losses(parameters)
-        check_losses(losses, self.tasks)
-        gradient = torch.autograd.grad(
-            (losses * self.weights().to(losses)).sum(), list(parameters.values()), allow_unused=True
-        )
-        if reduce:
-            reduce([part for part in gradient if part is not None])
-        loss, d, _ = bilevel.upper_gradient(self._primary(objective, upper), parameters, gradient, rule)
+    ) -> Record:
+        """The step with the authors' estimate of <d, g_k>; the live model does not notice.
+
+        The graph of the lower losses serves the virtual step and the step itself.
+        """
+        leaves = list(parameters.values())
+
+        def gradient(keep: bool) -> list[Tensor | None]:
+            total = (losses * self.weights().to(losses)).sum()
+            parts = torch.autograd.grad(total, leaves, retain_graph=keep, allow_unused=True)
+            if reduce:
+                reduce([part for part in parts if part is not None])
+            return parts
+
+        loss, d = bilevel.upper_gradient(self._primary(objective, upper), parameters, gradient(keep=True), rule)
         if reduce:
             reduce([loss, *(part for part in d if part is not None)])
-        product = bilevel.finite_difference(lower_losses, parameters, d)
+        product = bilevel.finite_difference(bilevel.functional(objective, *lower), parameters, d)
+        del d
         if reduce:
             reduce([product])
-        return loss, product
+        self._move(-lr * product)
+        assign(parameters, gradient(keep=False))
+        losses = losses.detach()
+        if reduce:
+            reduce([losses])
+        return Record(losses, self.weights(), loss)
 
     def _primary(self, objective: nn.Module, upper: Batch) -> bilevel.Upper:
         losses = bilevel.functional(objective, *upper)

@@ -1,0 +1,214 @@
+"""How fast faces are cut out of videos: ours beside a plain loop and beside a loop that detects frame by frame.
+
+    python -m benchmarks.extraction --weights FOLDER [--picture FILE] [--model NAME]
+
+One video of 300 frames, 1280 x 720, H.264, one keyframe in 250 (x264's defaults); 32 crops of 317 pixels as PNG.
+
+ours            `semdf.extract`: the sampled frames alone are made into pictures, detection in batches on frames that
+                are shrunk to 640 pixels
+ours/full       the same without shrinking, so that detection sees what the loops see
+frame_by_frame  every frame is decoded (OpenCV), the detector, loaded once, is given each sampled frame by itself
+released        what the authors' released script does: the detector is built anew for every frame, and all 300 frames
+                are searched and cut. Timed on its first frames and scaled to all of them, which `measured` counts
+
+Every way runs in one process with one thread, and what counts is the processor's time, so that other work on the
+machine does not: videos per second and core. Without a file of the ResNet-50's weights it is timed
+with random ones, which compute as long; what they find is replaced by a fixed face.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pandas as pd
+import torch
+from facexlib.detection.retinaface import RetinaFace as Network
+
+from benchmarks.record import machine, record
+from semdf.crops import Face, crop
+from semdf.extract import extract
+from semdf.retinaface import MODELS, RetinaFace
+from semdf.shards import encode_png
+from semdf.tracking import largest
+
+FRAMES, SAMPLED, WIDTH, HEIGHT = 300, 32, 1280, 720
+#: Where the face is drawn at time 0, and what stands for a detection where the weights are random.
+BOX = (390, 110, 890, 610)
+FIXED = Face(np.array(BOX, float), np.array([(570, 310), (710, 310), (640, 390), (590, 460), (690, 460)], float))
+
+
+def clip(path: Path, picture: Path | None, seed: int = 0) -> Path:
+    """Write the video: a picture, or coloured noise for want of one, that drifts over a blurred background."""
+    random = np.random.default_rng(seed)
+    back = cv2.resize(random.integers(0, 255, (18, 32, 3), dtype=np.uint8), (WIDTH, HEIGHT))
+    face = cv2.imread(str(picture))[:, :, ::-1] if picture else random.integers(0, 255, (32, 32, 3), dtype=np.uint8)
+    face = cv2.resize(np.ascontiguousarray(face), (500, 500), interpolation=cv2.INTER_AREA)
+    grain = random.normal(0, 3, (HEIGHT + 64, WIDTH + 64, 1)).astype(np.float32)
+    with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream("libx264", rate=25, options={"crf": "23", "threads": "1"})
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        for number in range(FRAMES):
+            image = back.astype(np.float32)
+            x, y = int(BOX[0] + 100 * np.sin(number / 40)), int(BOX[1] + 30 * np.sin(number / 25))
+            image[y : y + 500, x : x + 500] = face
+            right, down = random.integers(0, 64, 2)
+            image += grain[down : down + HEIGHT, right : right + WIDTH]
+            frame = av.VideoFrame.from_ndarray(np.clip(image, 0, 255).astype(np.uint8), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def weights_of(model: str, folder: Path, scratch: Path) -> tuple[Path, bool]:
+    """The file of the weights, and whether they are random ones, written to `scratch`."""
+    path = folder / MODELS[model][1]
+    if path.is_file():
+        return path, False
+    torch.manual_seed(0)
+    network = Network(network_name=MODELS[model][0], device=torch.device("cpu"))
+    torch.save(network.state_dict(), scratch / path.name)
+    return scratch / path.name, True
+
+
+class Substitute(RetinaFace):
+    """Does all the work of the detector, and takes the fixed face where random weights find none or anything."""
+
+    def find(self, frames, key, indices):
+        super().find(frames, key, indices)
+        return [FIXED] * len(frames)
+
+
+def ours(video: Path, finder: RetinaFace, out: Path) -> int:
+    """Crops made by `semdf.extract`."""
+    row = {"dataset": "d", "manipulation": "m", "video": "d/m/v", "path": video.name, "label": "real"}
+    manifest = extract(pd.DataFrame([row]), video.parent, out, finder, frames=SAMPLED)
+    return int((manifest["status"] == "ok").sum())
+
+
+def load(model: str, weights: Path) -> Network:
+    """facexlib's detector as facexlib builds it."""
+    network = Network(network_name=MODELS[model][0], device=torch.device("cpu"))
+    state = torch.load(weights, map_location="cpu", weights_only=True)
+    network.load_state_dict({name.removeprefix("module."): value for name, value in state.items()})
+    return network.eval()
+
+
+def cut_one(network: Network, bgr: np.ndarray, fixed: bool, path: Path) -> int:
+    """Search one frame, cut out the largest face and write it; the number of crops."""
+    with torch.no_grad():
+        rows = network.detect_faces(bgr, conf_threshold=0.8)
+    found = [Face(row[:4], row[5:].reshape(5, 2), float(row[4])) for row in rows]
+    face = FIXED if fixed else largest([found])[0]
+    if face is None:
+        return 0
+    made = crop(np.ascontiguousarray(bgr[:, :, ::-1]), face, 317, 1.3, "similarity")
+    path.write_bytes(encode_png(made.image))
+    return 1
+
+
+def frame_by_frame(video: Path, model: str, weights: Path, fixed: bool, out: Path) -> int:
+    """Crops of the sampled frames, one after the other."""
+    out.mkdir()
+    network, capture, made = (
+        load(model, weights),
+        cv2.VideoCapture(str(video), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1]),
+        0,
+    )
+    wanted = {(2 * i + 1) * FRAMES // (2 * SAMPLED) for i in range(SAMPLED)}
+    for number in range(FRAMES):
+        good, bgr = capture.read()
+        if good and number in wanted:
+            made += cut_one(network, bgr, fixed, out / f"{number}.png")
+    return made
+
+
+def released(video: Path, model: str, weights: Path, fixed: bool, out: Path, most: int) -> int:
+    """Crops of the first `most` frames, each with a detector of its own."""
+    out.mkdir()
+    capture, made = cv2.VideoCapture(str(video), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1]), 0
+    for number in range(most):
+        bgr = capture.read()[1]
+        made += cut_one(load(model, weights), bgr, fixed, out / f"{number}.png")
+    return made
+
+
+def timed(function: Callable[[Path], int], scratch: Path, name: str, expected: int, repeat: int) -> float:
+    """Median seconds of the processor's time over `repeat` goes; each must make the crops that are expected."""
+    seconds = []
+    for number in range(repeat):
+        start = time.process_time()
+        made = function(scratch / f"{name}-{number}")
+        seconds.append(time.process_time() - start)
+        if made != expected:
+            raise SystemExit(f"{name}: expected {expected} crops. Found {made}.")
+    return float(np.median(seconds))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--weights", type=Path, default=Path("weights"), help="folder of RetinaFace's weights")
+    parser.add_argument("--picture", type=Path, help="a photograph of a face; needed unless the weights are random")
+    parser.add_argument("--model", choices=MODELS, default="retinaface_mobile0.25")
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--measured", type=int, default=10, help="frames of the released way that are timed")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    with tempfile.TemporaryDirectory() as name:
+        record(measure(options, Path(name)))
+
+
+def measure(options: argparse.Namespace, scratch: Path) -> list[dict]:
+    """The rows for benchmarks/results.json."""
+    video = clip(scratch / "clip.mp4", options.picture)
+    weights, fixed = weights_of(options.model, options.weights, scratch)
+    kind = Substitute if fixed else RetinaFace
+    finder, whole = (kind(weights, options.model, longest=side) for side in (640, WIDTH))
+    for one in (finder, whole):
+        one.find([np.zeros((HEIGHT, WIDTH, 3), np.uint8)], "", [0])  # loading is once a process, not once a video
+    plain = options.model, weights, fixed
+    goes = {
+        "ours": (lambda out: ours(video, finder, out), SAMPLED, 1),
+        "ours/full": (lambda out: ours(video, whole, out), SAMPLED, 1),
+        "frame_by_frame": (lambda out: frame_by_frame(video, *plain, out), SAMPLED, 1),
+        "released": (
+            lambda out: released(video, *plain, out, options.measured),
+            options.measured,
+            FRAMES / options.measured,
+        ),
+    }
+    seconds = {
+        name: scale * timed(go, scratch, name.replace("/", "-"), expected, options.repeat)
+        for name, (go, expected, scale) in goes.items()
+    }
+    suffix = "" if options.model == "retinaface_mobile0.25" else "/" + options.model.removeprefix("retinaface_")
+    return [
+        {
+            "name": f"extract/{name}{suffix}",
+            "size": SAMPLED,
+            "seconds": round(value, 3),
+            "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3, 1) if name == "ours" else None,
+            "gflop": None,
+            "matmul_share": None,
+            "ratio_to_released": round(seconds["released"] / value, 2),
+            "machine": machine(1),
+            "rate": round(1 / value, 4),
+            "unit": "videos per second and core",
+            "ratio_to_frame_by_frame": round(seconds["frame_by_frame"] / value, 2),
+            "detector": options.model + (", random weights" if fixed else ""),
+            "measured": options.measured if name == "released" else None,
+        }
+        for name, value in seconds.items()
+    ]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""Figure of results.json: `python -m benchmarks.figure` writes benchmarks/benchmark.svg and its data beside it."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import seaborn as sns
+
+from benchmarks.record import RESULTS, read
+from semdf import plots
+from semdf.errors import MissingError
+
+__all__ = ["costs", "draw"]
+
+KINDS = {"step": "training step, {} images", "inference": "scoring, {} frames"}
+
+
+def costs(rows: list[dict]) -> pd.DataFrame:
+    """Rows of training steps and of scoring, with the columns `what` (kind and size) and `variant`."""
+    table = pd.DataFrame([row for row in rows if row["name"].partition("/")[0] in KINDS])
+    if table.empty:
+        raise MissingError("results.json must hold rows of training steps, found none: run `make benchmark`")
+    parts = table["name"].str.partition("/")
+    what = [KINDS[kind].format(size) for kind, size in zip(parts[0], table["size"], strict=True)]
+    return table.assign(what=what, variant=parts[2]).sort_values(["what", "seconds"], ascending=[True, False])
+
+
+def draw(table: pd.DataFrame) -> plt.Figure:
+    """Seconds and peak memory of every variant, one row of panels for each kind and size."""
+    kinds = table["what"].unique()
+    figure, axes = plt.subplots(len(kinds), 2, figsize=(9, 1.9 * len(kinds)), squeeze=False, layout="constrained")
+    for row, what in zip(axes, kinds, strict=True):
+        part = table[table["what"] == what].assign(gigabytes=lambda t: t["peak_mb"] / 1000)
+        for ax, (column, label) in zip(
+            row, {"seconds": "seconds", "gigabytes": "peak memory, GB"}.items(), strict=True
+        ):
+            sns.barplot(part, x=column, y="variant", ax=ax, color=sns.color_palette()[0])
+            ax.set(xlabel=label, ylabel="", title=what if column == "seconds" else "")
+        labels = [f" {ratio:.1f} x" if ratio and ratio != 1 else "" for ratio in part["ratio_to_released"]]
+        row[0].bar_label(row[0].containers[0], labels)
+        row[0].margins(x=0.15)
+        row[1].set_yticklabels([])
+    return figure
+
+
+def main() -> None:
+    plots.theme()
+    table = costs(read())
+    plots.save(draw(table), table, RESULTS.with_name("benchmark.svg"))
+
+
+if __name__ == "__main__":
+    main()

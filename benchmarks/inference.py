@@ -1,0 +1,38 @@
+"""Cost of scoring frames: `python -m benchmarks.inference [--batch 32]`.
+
+The model of `benchmarks.step`, without gradients: one image pass and the features of the prompts kept between
+batches, beside three image passes and the prompts encoded with every batch.
+"""
+
+from collections.abc import Callable
+
+import torch
+
+from benchmarks import released
+from benchmarks.step import ENCODER, batches, run
+from semdf import hierarchy, towers
+from semdf.model import JointEmbedding
+
+VARIANTS = ("released", "ours")
+
+
+def prepare(variant: str, size: int) -> Callable[[], torch.Tensor]:
+    """Marginals `[B, N]` of one batch, as a function of nothing."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    images, tree = batches(size)[0][0].to(device), hierarchy.load("ffpp")
+    if variant == "released":
+        model = released.Model(towers.create(ENCODER, seed=0), tree)
+    else:
+        precision = "bfloat16" if device == "cuda" else "float32"
+        model = JointEmbedding(ENCODER, tree, similarity="dot", precision=precision, seed=0)
+    model = model.to(device).eval()
+
+    def action() -> torch.Tensor:
+        with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+            return model(images)
+
+    return action
+
+
+if __name__ == "__main__":
+    run("inference", VARIANTS, [32], __doc__, prepare, least=7)

@@ -1,0 +1,90 @@
+"""results.json: one row for each thing that was measured. `record` puts rows in, `read` gives them back.
+
+    name              what was measured: "step/auto_lambda", "inference/ours", ...
+    size              how much of it: images a step, frames, videos, ...
+    seconds           of one go, the median over repetitions
+    peak_mb           largest resident memory of the process (on a GPU: allocated memory), 10^6 bytes
+    gflop             floating-point operations of one go, 10^9
+    matmul_share      gflop / seconds, as a share of the rate of large matrix products in the same run, 0 to 1
+    ratio_to_released how many times as fast as the released way, of the same size and run
+    machine           processor and number of threads
+
+A field that has no meaning for a row is None. Further fields, such as "rate" and "unit", are allowed.
+"""
+
+import fcntl
+import json
+import math
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from semdf.artifacts import read_json, write_json
+from semdf.errors import DataError
+
+__all__ = ["FIELDS", "RESULTS", "machine", "read", "record"]
+
+RESULTS = Path(__file__).parent / "results.json"
+
+#: Name of a field -> the types its value may have.
+FIELDS: dict[str, tuple[type, ...]] = {
+    "name": (str,),
+    "size": (int,),
+    "seconds": (int, float, type(None)),
+    "peak_mb": (int, float, type(None)),
+    "gflop": (int, float, type(None)),
+    "matmul_share": (int, float, type(None)),
+    "ratio_to_released": (int, float, type(None)),
+    "machine": (str,),
+}
+
+
+def record(rows: Sequence[Mapping[str, object]], path: Path = RESULTS) -> None:
+    """Put rows into the file: each replaces the row of its name and size. Sorted, atomic, safe among processes.
+
+    Raises DataError, before anything is written, for a row without one of `FIELDS` or with a value that is of
+    another type or not finite.
+    """
+    for row in rows:
+        _check(row)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # the folder itself is locked, because the file is replaced by another one
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        kept = {(row["name"], row["size"]): row for row in (*read(path), *rows)}
+        write_json([dict(kept[key]) for key in sorted(kept)], path)
+    finally:
+        os.close(folder)
+
+
+def read(path: Path = RESULTS) -> list[dict]:
+    """All rows, sorted by name and size; none if there is no file yet."""
+    return read_json(path) if Path(path).is_file() else []
+
+
+def machine(threads: int) -> str:
+    """What the times belong to, without the host's name: "Intel(R) Xeon(R) Processor, 2 threads"."""
+    model = platform.machine()
+    if (info := Path("/proc/cpuinfo")).is_file():
+        model = next((x.split(":")[1].strip() for x in info.read_text().splitlines() if "model name" in x), model)
+    return f"{model}, {threads} threads"
+
+
+def _check(row: Mapping[str, object]) -> None:
+    name = row.get("name", "?")
+    if missing := [field for field in FIELDS if field not in row]:
+        raise DataError(f"row {name!r}: must have the fields {list(FIELDS)}, found none of the name {missing[0]!r}")
+    for field, types in FIELDS.items():
+        value = row[field]
+        if not isinstance(value, types) or isinstance(value, bool):
+            wanted = " or ".join("null" if t is type(None) else t.__name__ for t in types)
+            raise DataError(f"row {name!r}: {field} must be {wanted}, found {value!r}")
+    for field, value in row.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise DataError(f"row {name!r}: {field} must be finite, found {value!r}")
+    try:
+        json.dumps(dict(row))
+    except TypeError as error:
+        raise DataError(f"row {name!r}: every value must be JSON: {error}") from None

@@ -1,0 +1,110 @@
+"""Cost of a training step: `python -m benchmarks.step [--batch 8 32] [--variant released auto_lambda ...]`.
+
+ViT-B-32 with random weights, float32, FF++ hierarchy, released similarity and settings of both optimisers, two
+batches of noise. Every variant is measured in a process of its own. On a GPU the same steps run under bfloat16
+autocast, and memory is that of the GPU; that has not been run.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+
+import torch
+
+from benchmarks import measure, released
+from benchmarks.record import machine, record
+from semdf import hierarchy, towers, weighting
+from semdf.losses import Fidelity
+from semdf.model import JointEmbedding
+
+#: OpenAI's weights need QuickGELU, so this is the ViT-B/32 that the authors train.
+ENCODER = "ViT-B-32-quickgelu"
+LR, WEIGHT_DECAY = 6e-7, 1e-3
+VARIANTS = ("released", "equal", "auto_lambda", "auto_lambda_late", "auto_lambda_fd")
+
+
+def batches(size: int, seed: int = 0) -> list[list[torch.Tensor]]:
+    """Lower and upper batch: images of noise, and label rows, every other one real."""
+    generator = torch.Generator().manual_seed(seed)
+    tree = hierarchy.load("ffpp")
+    fakes = [name for name in tree.labels if name != "real"]
+    names = ["real" if i % 2 else fakes[i // 2 % len(fakes)] for i in range(size)]
+    rows = torch.stack([torch.from_numpy(tree.label(name)) for name in names])
+    return [[torch.randn(size, 3, 224, 224, generator=generator), rows] for _ in range(2)]
+
+
+def prepare(variant: str, size: int, lr: float = LR) -> Callable[[], object]:
+    """One step of a variant, as a function of nothing."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    lower, upper = ([tensor.to(device) for tensor in batch] for batch in batches(size))
+    tree = hierarchy.load("ffpp")
+    autocast = torch.autocast(device, torch.bfloat16, enabled=device == "cuda")
+    if variant == "released":
+        step = released.Step(released.Model(towers.create(ENCODER, seed=0), tree).to(device), lr, WEIGHT_DECAY)
+
+        def action() -> object:
+            with autocast:
+                return step(lower, upper)
+
+        return action
+    precision = "bfloat16" if device == "cuda" else "float32"
+    model = JointEmbedding(ENCODER, tree, similarity="dot", precision=precision, seed=0).to(device)
+    objective, strategy = Fidelity(model), weighting.load(variant)
+    optimiser = torch.optim.AdamW(weighting.trainable(model).values(), lr=lr, weight_decay=WEIGHT_DECAY, fused=True)
+
+    def action() -> object:
+        with autocast:
+            done = strategy.backward(objective, lower, upper, lr=lr, weight_decay=WEIGHT_DECAY)
+        optimiser.step()
+        return done.losses, done.weights
+
+    return action
+
+
+def compare(module: str, name: str, size: int, variants: list[str], options: argparse.Namespace) -> None:
+    """Measure variants, each alone; put the rows `name/variant` into results.json and say what they are."""
+    rows: dict[str, dict] = {}
+    how = [f"--{option}={getattr(options, option)}" for option in ("repeats", "warmup", "threads")]
+    for variant in variants:
+        found = measure.alone(module, "--alone", variant, "--batch", str(size), *how)
+        row = {"name": f"{name}/{variant}", "size": size, **found, "machine": machine(options.threads)}
+        rows[variant] = row
+        base = rows.get("released")
+        row["ratio_to_released"] = round(base["seconds"] / row["seconds"], 2) if base else None
+        sys.stdout.write(f"{json.dumps(row)}\n")
+        sys.stdout.flush()
+        if base:
+            record([row])
+
+
+def parse(variants: tuple[str, ...], sizes: list[int], doc: str) -> argparse.Namespace:
+    """The command line that both benchmarks have."""
+    parser = argparse.ArgumentParser(description=doc)
+    parser.add_argument("--batch", type=int, nargs="+", default=sizes, help="images a step")
+    parser.add_argument("--variant", nargs="+", choices=variants, default=list(variants))
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--warmup", type=int, default=2, help="goes before, that are not counted")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--alone", choices=variants, help="measure this one in this process and print JSON")
+    return parser.parse_args()
+
+
+def run(name: str, variants: tuple[str, ...], sizes: list[int], doc: str, prepare: Callable, least: int = 1) -> None:
+    """The command `python -m benchmarks.<name>`: all variants, or one alone in this process.
+
+    prepare: variant, size -> what is timed. least: repeats at the least.
+    """
+    options = parse(variants, sizes, doc.splitlines()[0])
+    torch.set_num_threads(options.threads)
+    if options.alone:
+        repeats = max(options.repeats, least)
+        found = measure.measure(prepare(options.alone, options.batch[0]), repeats, options.warmup)
+        sys.stdout.write(f"{json.dumps(found)}\n")
+        return
+    for size in options.batch:
+        compare(f"benchmarks.{name}", name, size, options.variant, options)
+
+
+if __name__ == "__main__":
+    run("step", VARIANTS, [8, 32], __doc__, prepare)

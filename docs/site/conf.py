@@ -1,0 +1,44 @@
+"""Sphinx configuration of the site; `make site` builds it, `docs/site/build.py` gathers its pages."""
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parents[1])]
+
+project, author = "semdf", "the semdf authors"
+root_doc = "index"
+exclude_patterns = ["**/.ipynb_checkpoints"]
+
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "mathml", "figures", "docstrings"]
+
+# notebooks are shown as they were executed; nothing runs here
+nb_execution_mode = "off"
+nb_merge_streams = True
+nb_ipywidgets_js = {}
+nb_code_prompt_show, nb_code_prompt_hide = "Show the solution", "Hide the solution"
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+default_role = "code"
+python_maximum_signature_line_length = 100
+suppress_warnings = ["misc.highlighting_failure"]
+
+html_theme = "sphinx_book_theme"
+html_title = "semdf"
+html_math_renderer = "mathml"
+html_static_path = [str(HERE / "_static")]
+html_css_files = ["site.css"]
+html_favicon = str(HERE / "_static" / "icon.svg")
+html_context = {"default_mode": "auto"}
+html_copy_source = False
+html_theme_options = {
+    "home_page_in_toc": True,
+    "navbar_persistent": [],
+    "show_navbar_depth": 1,
+    "show_toc_level": 2,
+    "use_download_button": False,
+    "use_fullscreen_button": False,
+}

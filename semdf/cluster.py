@@ -1,0 +1,79 @@
+"""Shards of an extraction on a cluster, by Dask: a killed worker's shard is done again, its finished videos are not.
+
+    from dask.distributed import Client
+    run_shards(rows, root, out, finder, 100, client=Client("tcp://SCHEDULER:8786"), frames=32)
+
+Needs `pip install semdf[cluster]`, and a folder for `out` that all workers see.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from tqdm.auto import tqdm
+
+from semdf.artifacts import read_table, write_table
+from semdf.errors import DataError, MissingError, ParameterError
+from semdf.extract import extract
+from semdf.faces import FaceFinder
+from semdf.manifest import join
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+__all__ = ["run_shards"]
+
+
+def run_shards(
+    rows: pd.DataFrame,
+    root: Path,
+    out: Path,
+    finder: FaceFinder,
+    shards: int,
+    *,
+    client: Client | str | None = None,
+    retries: int = 2,
+    **settings: Any,
+) -> pd.DataFrame:
+    """`semdf.extract.extract` of every shard on the workers of a cluster, put together: the files and rows of one run.
+
+    What was interrupted goes on from there when it is called again with the same arguments.
+
+    rows, root, out, finder, settings: of `extract`; each shard is done by one process.
+    shards: more than workers, so that none waits long for the last.
+    client: a Dask client or the address of a scheduler; None: Dask's own settings, such as DASK_SCHEDULER_ADDRESS, or
+        else processes of this machine.
+    retries: of a shard that ended with an error. Dask itself starts a shard again whose worker was killed, three
+        times unless its setting `distributed.scheduler.allowed-failures` says otherwise.
+
+    Raises MissingError without Dask, DataError when a shard has killed its worker once too often.
+    """
+    try:
+        from distributed import Client, KilledWorker, as_completed
+    except ImportError as error:
+        raise MissingError("cluster: needs Dask, `pip install semdf[cluster]`") from error
+    if shards < 1:
+        raise ParameterError(f"shards should be at least 1. Found {shards}.")
+    table = write_table(rows, Path(out) / ".rows.parquet")  # not sent along with each of the tasks
+    with ExitStack() as stack:
+        if not isinstance(client, Client):
+            client = stack.enter_context(Client(client))
+        common = table, Path(root), Path(out), finder, settings
+        tasks = [client.submit(_shard, (i, shards), *common, retries=retries, pure=False) for i in range(shards)]
+        stack.callback(client.cancel, tasks)
+        try:
+            for task in tqdm(as_completed(tasks), total=shards, desc="shards", unit="shard", mininterval=1):
+                task.result()
+        except KilledWorker as error:
+            raise DataError(f"cluster: expected the workers to live. Found a shard that kills them: {error}") from error
+    manifest = join(Path(out))
+    table.unlink()
+    return manifest
+
+
+def _shard(shard: tuple[int, int], table: Path, root: Path, out: Path, finder: FaceFinder, settings: dict) -> int:
+    """Do one shard; how many rows it has."""
+    return len(extract(read_table(table), root, out, finder, shard=shard, **settings))

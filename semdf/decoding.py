@@ -1,0 +1,286 @@
+"""The wanted frames of a video by their exact numbers, decoding as little as the codec allows.
+
+All packets are read first, without decoding: their presentation times, sorted, number the frames, whatever the frame
+rate does. Then only groups of pictures that hold a wanted frame are decoded, each from its keyframe up to the last
+wanted frame, and in H.264 pictures to which no other refers are passed over. The pixels are those of decoding it all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from semdf.errors import DataError
+
+__all__ = ["decode", "opened", "reason"]
+
+#: Packets of a file are kept in memory up to this size, bytes; those of a larger file are read again (ours).
+KEPT = 64_000_000
+#: Packets of a file that are read in passing rather than sought: a seek costs about as much (ours).
+FAR = 500
+#: Containers that hold their own pictures, by FFmpeg's names. Others, such as playlists (hls, dash, concat, sdp), name
+#: further files or hosts, which FFmpeg would open: what a file says never chooses what else is read.
+CONTAINERS = tuple(
+    "mov matroska webm avi mpegts mpeg mpegvideo m4v h264 hevc vvc av1 obu ivf flv ogg asf mxf nut "
+    "dv rm 3gp mjpeg gif vc1 y4m yuv4mpegpipe wtv swf".split()
+)
+
+
+def opened(path: Path, most: int = 2**30) -> Any:
+    """A video container of one of the kinds in CONTAINERS. most: pixels that a frame may have.
+
+    FFmpeg refuses frames beyond twice that before it takes memory for them (it pads frames, so the bound is not exact).
+    Raises av.FFmpegError if the file is none.
+    """
+    import av
+
+    options = {"format_whitelist": ",".join(CONTAINERS), "protocol_whitelist": "file", "max_pixels": str(_padded(most))}
+    return av.open(f"file:{path}", options=options)
+
+
+def _padded(most: int) -> int:
+    return 2 * most + 2**16
+
+
+def decode(path: Path, choose: Callable[[int], list[int]], most: int) -> tuple[dict[int, np.ndarray], int, str]:
+    """Frames `[H, W, 3]` uint8 (RGB, upright) by number; the number of all frames; "" or why wanted ones are missing.
+
+    choose: the number of all frames -> the wanted numbers, rising. most: pixels that a frame may have.
+    Raises DataError for a file without a video stream or with larger frames, av.FFmpegError if it is no video.
+    """
+    with opened(path, most) as container:
+        if not container.streams.video:
+            raise DataError(f"{path.name}: expected a video stream. Found none.")
+        stream = container.streams.video[0]
+        codec = stream.codec_context
+        # the table of an MP4 still counts the frames of which a file that was cut off has no data
+        announced = stream.frames if "mp4" in container.format.name else 0
+        codec.thread_count = 1  # processes share the cores
+        codec.options = {"max_pixels": str(_padded(most))}
+        if (found := codec.width * codec.height) > most:
+            raise DataError(f"{path.name}: a frame should have at most {most} pixels, the limit set. Found {found}.")
+        convert = _Converter(codec, most)
+        index = _read(container, KEPT)
+        total = max(len(index.pts), announced) - index.shown.count(False)
+        wanted, times = choose(total), index.times()
+        if times is None:
+            images, problem = _in_order(path, set(wanted), convert)
+        else:
+            between = _Reader(path, index, most).between if index.kept is None else index.between
+            there = {times[number]: number for number in wanted if number < len(times)}
+            images, problem = _decode(codec, between, index.runs(set(there)), there, convert, skip=codec.name == "h264")
+            if len(images) < len(there) and not problem:  # a codec that does not start afresh at its keyframes
+                images, problem = _decode(codec, between, [(0, len(index.pts) - 1)], there, convert, skip=False)
+    problem = index.problem or problem
+    if len(images) < len(wanted) and not problem:
+        problem = f"the video has fewer frames than the {total} it announces"
+    return images, total, problem
+
+
+@dataclass
+class _Index:
+    """What is known of the packets, in the order of the file. kept: the packets, or None if they are too large."""
+
+    pts: list[int | None] = field(default_factory=list)
+    dts: list[int | None] = field(default_factory=list)
+    key: list[bool] = field(default_factory=list)
+    shown: list[bool] = field(default_factory=list)
+    kept: list | None = field(default_factory=list)
+    problem: str = ""
+
+    def times(self) -> list[int] | None:
+        """The presentation time of each frame by its number; None if the packets do not tell."""
+        if None in self.pts or len(set(self.pts)) < len(self.pts) or self.key[:1] != [True]:
+            return None
+        return sorted(pts for pts, shown in zip(self.pts, self.shown, strict=True) if shown)
+
+    def runs(self, wanted: set[int]) -> list[tuple[int, int]]:
+        """(first, last) packets to decode for the frames of these times, without what lies between keyframes."""
+        keys = [number for number, key in enumerate(self.key) if key]
+        runs: list[tuple[int, int]] = []
+        at = 0
+        for number in (number for number, time in enumerate(self.pts) if time in wanted):
+            while at + 1 < len(keys) and keys[at + 1] <= number:
+                at += 1
+            first = at  # a frame shown before the keyframe it follows in the file needs the keyframe before
+            while first and self.pts[keys[first]] > self.pts[number]:
+                first -= 1
+            if runs and keys[first] <= runs[-1][1]:
+                runs[-1] = (runs[-1][0], number)
+            else:
+                runs.append((keys[first], number))
+        return runs
+
+    def between(self, first: int, last: int) -> list:
+        """Packets `first ... last`."""
+        return self.kept[first : last + 1]
+
+
+def _read(container: Any, most: int) -> _Index:
+    """Read every packet of the video; reading ends where the file is damaged."""
+    import av
+
+    index, size = _Index(), 0
+    try:
+        for packet in container.demux(video=0):
+            if packet.size == 0:  # the end, or a repeated frame of an AVI
+                continue
+            if packet.is_corrupt:
+                index.problem = "the video breaks off: incomplete packet"
+                break
+            index.pts.append(packet.pts)
+            index.dts.append(packet.dts)
+            index.key.append(packet.is_keyframe)
+            index.shown.append(not packet.is_discard)
+            size += packet.size
+            if size > most:
+                index.kept = None
+            if index.kept is not None:
+                index.kept.append(packet)
+    except av.FFmpegError as error:
+        index.problem = f"the video breaks off: {reason(error)}"
+    return index
+
+
+class _Reader:
+    """Packets of a file by their numbers, read again, with a seek where many lie between."""
+
+    def __init__(self, path: Path, index: _Index, most: int) -> None:
+        self.path, self.index, self.most = path, index, most
+        self.position = {dts: number for number, dts in enumerate(index.dts)}
+        self.container, self.next, self.packets = None, 0, iter(())
+
+    def between(self, first: int, last: int) -> Iterator:
+        """Packets `first ... last`."""
+        if self.container is None or not self.next <= first <= self.next + FAR:
+            self._seek(first)
+        for packet in self.packets:
+            self.next += 1
+            if self.next > first:
+                yield packet
+            if self.next > last:
+                return
+
+    def _seek(self, first: int) -> None:
+        """Stand at packet `first` or before it: at the start of the file where the format does not seek well."""
+        time = self.index.dts[first]
+        if self.container is None:
+            self._open()
+        if first > FAR and time is not None:
+            self.container.seek(time, stream=self.container.streams.video[0])
+            self.packets = self._demux()
+            packet = next(self.packets, None)
+            self.next = self.position.get(packet and packet.dts, first + 1)
+            self.packets = chain([packet], self.packets)
+        if self.next > first:
+            self._open()
+
+    def _open(self) -> None:
+        if self.container is not None:
+            self.container.close()
+        self.container, self.next = opened(self.path, self.most), 0
+        self.packets = self._demux()
+
+    def _demux(self) -> Iterator:
+        return (packet for packet in self.container.demux(video=0) if packet.size)
+
+    def __del__(self) -> None:
+        if self.container is not None:
+            self.container.close()
+
+
+def _decode(
+    codec: Any,
+    between: Callable,
+    runs: list[tuple[int, int]],
+    wanted: dict[int, int],
+    convert: _Converter,
+    skip: bool,
+) -> tuple[dict[int, np.ndarray], str]:
+    """The frames whose time is a key of `wanted`, by the number there, and "" or the first problem.
+
+    skip: pass over pictures to which no other refers, unless wanted. Decoders fill in what is damaged and go on: such
+    a frame, and what is decoded after it in its run, is left out.
+    """
+    import av
+
+    images: dict[int, np.ndarray] = {}
+    problem = ""
+    for first, last in runs:
+        codec.flush_buffers()
+        place: dict[int, int] = {}  # time -> number of the packet in this run
+        found: dict[int, np.ndarray] = {}
+        damaged = last - first + 1  # the number of the first packet whose frame is damaged
+        try:
+            for number, packet in enumerate(chain(between(first, last), [None])):  # None: give out what is held back
+                if packet is not None:
+                    place[packet.pts] = number
+                    codec.skip_frame = "NONREF" if skip and packet.pts not in wanted else "DEFAULT"
+                for frame in codec.decode(packet):
+                    # not those shown before the keyframe; a frame without a known time is of the packet just read
+                    if frame.is_corrupt and (frame.pts is None or frame.pts >= next(iter(place), 0)):
+                        damaged = min(damaged, place.get(frame.pts, number))
+                    if frame.pts in wanted and (image := convert(frame)) is not None:
+                        found[frame.pts] = image
+                if damaged < number:
+                    problem = problem or "the video breaks off: damaged data"
+                    break
+        except av.FFmpegError as error:
+            problem = problem or convert.why(error, codec)
+        images |= {wanted[time]: image for time, image in found.items() if place.get(time, damaged) < damaged}
+    return images, problem or convert.problem
+
+
+def _in_order(path: Path, wanted: set[int], convert: _Converter) -> tuple[dict[int, np.ndarray], str]:
+    """The wanted frames, counted while decoding from the start: for packets that do not tell their time."""
+    import av
+
+    images: dict[int, np.ndarray] = {}
+    last = max(wanted, default=-1)
+    with opened(path, convert.most) as container:
+        codec = container.streams.video[0].codec_context
+        codec.thread_count, codec.options = 1, {"max_pixels": str(_padded(convert.most))}
+        try:
+            for number, frame in enumerate(container.decode(video=0)):
+                if frame.is_corrupt:
+                    return images, "the video breaks off: damaged data"
+                if number in wanted and (image := convert(frame)) is not None:
+                    images[number] = image
+                if number >= last:
+                    break
+        except av.FFmpegError as error:
+            return images, convert.why(error, codec)
+    return images, convert.problem
+
+
+class _Converter:
+    """Frame -> `[H, W, 3]` uint8, RGB, turned upright; None, with the reason in `problem`, if it is too large."""
+
+    def __init__(self, codec: Any, most: int) -> None:
+        from av.video.reformatter import VideoReformatter
+
+        self.most, self.sized, self.problem = most, codec.width > 0, ""
+        self.reformat = VideoReformatter().reformat  # one for all frames: setting it up costs more than a frame
+
+    def __call__(self, frame: Any) -> np.ndarray | None:
+        if frame.width * frame.height > self.most:
+            self.problem = f"a frame has {frame.width} x {frame.height} pixels, more than {self.most}, the limit set"
+            return None
+        image = self.reformat(frame, format="rgb24", threads=1).to_ndarray()
+        return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))
+
+    def why(self, error: Exception, codec: Any) -> str:
+        """The reason of an error: a codec that refuses a frame for its size has none itself from then on."""
+        if self.sized and not codec.width:
+            return f"a frame has far more than {self.most} pixels, the limit set"
+        return f"the video breaks off: {reason(error)}"
+
+
+def reason(error: Exception) -> str:
+    """What FFmpeg says of an error."""
+    return (getattr(error, "strerror", None) or str(error)).lower()

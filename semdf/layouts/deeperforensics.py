@@ -1,0 +1,123 @@
+"""DeeperForensics-1.0 (Jiang et al., CVPR 2020): face swaps onto the videos of FaceForensics++.
+
+manipulated_videos/<variant>/<NNN>_<actor>.mp4: NNN is the id of an original of FaceForensics++ (the target),
+actor (M004, W101) the person whose face is pasted. lists/splits/{train,val,test}.txt: a file name a line; the same
+of each variant, with or without folders, in lists/manipulated_videos_lists/manipulated_videos_<variant>_list.txt
+source_videos/ shows the actors; the authors say that these are not reals for detection: the reals are the
+originals of FaceForensics++, which are not distributed with it
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from semdf.errors import DataError, ParameterError
+from semdf.layouts.faceforensics import FaceForensics
+from semdf.layouts.lists import inside, lines, splits
+from semdf.layouts.rows import files, folder, refuse, table
+
+__all__ = ["LAYOUTS", "VARIANTS", "DeeperForensics"]
+
+NAME = "DeeperForensics-1.0"
+_RAW = "end_to_end"
+VARIANTS = (
+    _RAW,
+    "reenact_postprocess",
+    *(f"{_RAW}_level_{level}" for level in range(1, 6)),
+    f"{_RAW}_random_level",
+    *(f"{_RAW}_mix_{count}_distortions" for count in range(2, 5)),
+)
+_FORM = re.compile(r"(?P<target>\d{3})_(?P<source>[MW]\d{3})")
+
+
+@dataclass(frozen=True)
+class DeeperForensics:
+    """The fakes of some variants, with the reals if it is said where they lie.
+
+    variants: of the eleven folders; "end_to_end" is the standard set.
+    originals: folder of FaceForensics++, absolute or relative to the working directory; "" for fakes alone.
+    compression: of the originals; the authors take c23.
+    split: "lists" for the authors' lists, or "originals" to give a fake the split of its target in FaceForensics++,
+        so that no background of a training video is in the test set (ours; needs `originals`).
+    """
+
+    variants: tuple[str, ...] = (_RAW,)
+    originals: str = ""
+    compression: str = "c23"
+    split: str = "lists"
+
+    def __post_init__(self) -> None:
+        for name in self.variants:
+            if name not in VARIANTS:
+                raise ParameterError(f"{NAME}: a variant should be one of {', '.join(VARIANTS)}. Found {name!r}.")
+        if self.split not in ("lists", "originals") or (self.split == "originals" and not self.originals):
+            rule = 'split should be "lists", or "originals" with the folder of FaceForensics++ in `originals`'
+            raise ParameterError(f"{NAME}: {rule}. Found {self.split!r}, originals {self.originals!r}.")
+
+    @staticmethod
+    def marks(root: Path) -> bool:
+        return (root / "manipulated_videos").is_dir()
+
+    @classmethod
+    def present(cls, root: Path) -> list[DeeperForensics]:
+        """The layout of all variants that are there. Raises ParameterError for another folder."""
+        tops = sorted(path.name for path in (root / "manipulated_videos").glob("*") if path.is_dir())
+        return [cls(tuple(tops))]
+
+    def read(self, root: Path) -> pd.DataFrame:
+        """A row for every fake on disk or in a list, and for every original of FaceForensics++ if asked for.
+
+        The originals keep their own data set and key; their paths lead out of `root`.
+        """
+        root = folder(Path(root), NAME)
+        reals = self._reals(root)
+        rows = table(self._rows(root, reals), root, NAME)
+        return rows if reals is None else pd.concat([rows, reals], ignore_index=True)
+
+    def _rows(self, root: Path, reals: pd.DataFrame | None) -> Iterator[dict]:
+        listed = splits(root / "lists" / "splits", NAME) if self.split == "lists" else {}
+        by_target = {} if reals is None else dict(zip(reals["target"], reals["split"], strict=True))
+        for variant in self.variants:
+            top = folder(root / "manipulated_videos" / variant, f"{NAME}, {variant}")
+            names = {Path(path).name for path in files(top, root, (".mp4",), deep=False)}
+            names |= set(listed) | _names(root, variant)
+            rule = "a video is called <three digits>_<M or W and three digits>.mp4"
+            refuse([n for n in names if not (_FORM.fullmatch(Path(n).stem) and "/" not in n)], NAME, rule)
+            for name in sorted(names):
+                part = _FORM.fullmatch(Path(name).stem).groupdict()
+                if reals is not None and part["target"] not in by_target:
+                    raise DataError(f"{NAME}: the target of a fake is an original of FaceForensics++. Found {name}.")
+                yield {
+                    "dataset": NAME,
+                    "manipulation": variant,
+                    "video": f"{NAME}/{variant}/{Path(name).stem}",
+                    "path": f"manipulated_videos/{variant}/{name}",
+                    "label": "DeeperForensics",
+                    "split": by_target[part["target"]] if self.split == "originals" else listed.get(name, ""),
+                    **part,
+                    "pristine": f"FaceForensics++/original/{part['target']}",
+                }
+
+    def _reals(self, root: Path) -> pd.DataFrame | None:
+        if not self.originals:
+            return None
+        home = Path(self.originals)
+        rows = FaceForensics(self.compression, ()).read(home)
+        there = os.path.relpath(home.absolute(), root.absolute())
+        return rows.assign(path=[Path(there, path).as_posix() for path in rows["path"]])
+
+
+def _names(root: Path, variant: str) -> set[str]:
+    """File names in the list of a variant; empty if there is no list."""
+    path = root / "lists" / "manipulated_videos_lists" / f"manipulated_videos_{variant}_list.txt"
+    found = lines(path, NAME) if path.is_file() else ()
+    return {Path(inside(line, f"{path}, line {number}")).name for number, line in found}
+
+
+LAYOUTS = {"deeperforensics-1.0": DeeperForensics}

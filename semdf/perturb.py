@@ -1,0 +1,195 @@
+"""The field's distortions, each in five severities, for training with them and for testing robustness.
+
+Names and parameters of seven are those of DeeperForensics-1.0 (Jiang et al., CVPR 2020, released code); SJEDD trains
+with the first two levels of four of them and JPEG (released code). There "JPEG" is the name of a pixelation; here each
+has the name of what it does. Sizes are in pixels of the picture that is given, whatever its resolution; the number of
+blocks grows with its area (there: whole multiples of 256 pixels, so that small crops get none).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+import cv2
+import numpy as np
+
+from semdf.errors import DataError, ParameterError
+
+__all__ = ["DISTORTIONS", "LEVELS", "TRAINING", "Distortion", "distort", "distort_clip", "draw"]
+
+LEVELS = (1, 2, 3, 4, 5)
+BLOCK = 8  # pixels, side of a grey block
+
+Image = np.ndarray
+Apply = Callable[[Image, float, np.random.Generator], Image]
+
+
+@dataclass(frozen=True)
+class Distortion:
+    """What is done, its parameter at levels 1 to 5, the parameter's meaning, and where the values come from."""
+
+    apply: Apply | None  # None: only a whole clip can be treated
+    values: tuple[float, float, float, float, float]
+    unit: str
+    source: str
+
+
+def _saturation(image: Image, share: float, _: np.random.Generator) -> Image:
+    luma, *chroma = _ycc(image)
+    return _rgb([luma, *(128 + (c - 128) * share for c in chroma)])
+
+
+def _contrast(image: Image, share: float, _: np.random.Generator) -> Image:
+    return _bytes(image.astype(np.float32) * share)
+
+
+def _blocks(image: Image, count: float, random: np.random.Generator) -> Image:
+    height, width = image.shape[:2]
+    result = image.copy()
+    for _ in range(max(1, round(count * height * width / 256**2))):
+        top, left = random.integers(0, max(1, height - BLOCK)), random.integers(0, max(1, width - BLOCK))
+        result[top : top + BLOCK, left : left + BLOCK] = 128
+    return result
+
+
+def _noise(image: Image, variance: float, random: np.random.Generator) -> Image:
+    # the released code narrows luma to 219 and chroma to 224 of 256 steps before adding the noise
+    scale = 255 * np.sqrt(variance) * np.array([255 / 219, 255 / 224, 255 / 224], np.float32)
+    ycc = np.stack(_ycc(image), -1) + scale * random.standard_normal(image.shape, np.float32)
+    return _rgb(np.moveaxis(ycc, -1, 0))
+
+
+def _blur(image: Image, kernel: float, _: np.random.Generator) -> Image:
+    return cv2.GaussianBlur(image, (int(kernel), int(kernel)), kernel / 6)
+
+
+def _pixelation(image: Image, factor: float, _: np.random.Generator) -> Image:
+    height, width = image.shape[:2]
+    small = cv2.resize(image, (max(1, int(width // factor)), max(1, int(height // factor))))
+    return cv2.resize(small, (width, height))
+
+
+def _resize(image: Image, share: float, _: np.random.Generator) -> Image:
+    height, width = image.shape[:2]
+    small = cv2.resize(
+        image, (max(1, round(width * share)), max(1, round(height * share))), interpolation=cv2.INTER_AREA
+    )
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def _jpeg(image: Image, quality: float, _: np.random.Generator) -> Image:
+    done, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, int(quality)])
+    if not done:
+        raise DataError(f"JPEG: a picture of shape {list(image.shape)} could not be encoded")
+    return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+
+
+_DF, _SJEDD = "DeeperForensics-1.0, released code", "75 to 90: SJEDD, released code; 60 and 40 ours"
+DISTORTIONS: dict[str, Distortion] = {
+    "saturation": Distortion(_saturation, (0.4, 0.3, 0.2, 0.1, 0.0), "share of chroma kept", _DF),
+    "contrast": Distortion(_contrast, (0.85, 0.725, 0.6, 0.475, 0.35), "share of the values kept", _DF),
+    "blocks": Distortion(_blocks, (16, 32, 48, 64, 80), "grey blocks for each 256 x 256 pixels", _DF),
+    "noise": Distortion(_noise, (0.001, 0.002, 0.005, 0.01, 0.05), "variance in YCbCr, of 1", _DF),
+    "blur": Distortion(_blur, (7, 9, 13, 17, 21), "Gaussian kernel in pixels, sigma a sixth", _DF),
+    "pixelation": Distortion(_pixelation, (2, 3, 4, 5, 6), "factor of down-sampling", _DF),
+    "H.264": Distortion(None, (30, 32, 35, 38, 40), "constant rate factor of x264", _DF),
+    "JPEG": Distortion(_jpeg, (90, 80, 75, 60, 40), "quality", _SJEDD),
+    "resize": Distortion(_resize, (0.9, 0.75, 0.6, 0.5, 0.35), "share of the side, area then bicubic", "ours"),
+}
+#: SJEDD's augmentation: one of these, level 1 or 2 evenly (JPEG: one of the first three levels), with probability 0.3.
+TRAINING = {"blocks": (1, 2), "noise": (1, 2), "blur": (1, 2), "pixelation": (1, 2), "JPEG": (1, 2, 3)}
+
+
+def distort(image: Image, name: str, level: int, *, seed: int | Sequence[int] = 0) -> Image:
+    """A picture `[H, W, 3] uint8` with one distortion; level 0 returns it unchanged.
+
+    Args:
+        name: A key of DISTORTIONS.
+        level: 0 to 5.
+        seed: Of noise and of the places of blocks.
+
+    Raises:
+        ParameterError: unknown name or level.
+        DataError: not a picture.
+    """
+    kind = _known(name, level)
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise DataError(f"image must be [H, W, 3] uint8, found {list(image.shape)} {image.dtype}")
+    if level == 0:
+        return image.copy()
+    if kind.apply is None:
+        return distort_clip(image[None], name, level)[0]
+    return kind.apply(image, kind.values[level - 1], np.random.default_rng(seed))
+
+
+def distort_clip(frames: Image, name: str, level: int, *, seed: int = 0) -> Image:
+    """Frames `[T, H, W, 3] uint8` of one video with one distortion; noise and blocks differ from frame to frame.
+
+    Arguments and errors as for `distort`; "H.264" encodes the frames as one clip.
+    """
+    kind = _known(name, level)
+    if level == 0:
+        return frames.copy()
+    if kind.apply is None:
+        return _h264(frames, int(kind.values[level - 1]))
+    return np.stack([distort(frame, name, level, seed=(seed, i)) for i, frame in enumerate(frames)])
+
+
+def draw(image: Image, random: np.random.Generator, probability: float = 0.3) -> Image:
+    """SJEDD's augmentation (released code): with `probability` one of TRAINING, all equally likely."""
+    if random.random() >= probability:
+        return image
+    name = list(TRAINING)[random.integers(len(TRAINING))]
+    level = int(random.choice(TRAINING[name]))
+    return DISTORTIONS[name].apply(image, DISTORTIONS[name].values[level - 1], random)
+
+
+def _known(name: str, level: int) -> Distortion:
+    if name not in DISTORTIONS:
+        raise ParameterError(f"distortion must be one of {', '.join(DISTORTIONS)}, found {name!r}")
+    if level not in (0, *LEVELS):
+        raise ParameterError(f"level must be 0 to {LEVELS[-1]}, found {level!r}")
+    return DISTORTIONS[name]
+
+
+def _h264(frames: Image, crf: int) -> Image:
+    """Encoded with x264 at a constant rate factor, yuv420p, and decoded; odd sides are padded for it."""
+    height, width = frames.shape[1:3]
+    padded = np.pad(frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=Fraction(25))
+        stream.width, stream.height, stream.pix_fmt = padded.shape[2], padded.shape[1], "yuv420p"
+        stream.codec_context.thread_count = 1
+        stream.options = {"crf": str(crf), "x264-params": "mbtree=0"}  # trees make the bytes vary between runs
+        for frame in padded:
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+    file.seek(0)
+    with av.open(file) as container:
+        decoded = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    if len(decoded) != len(frames):
+        raise DataError(f"H.264: expected {len(frames)} frames back, found {len(decoded)}")
+    return np.stack(decoded)[:, :height, :width]
+
+
+def _ycc(image: Image) -> list[np.ndarray]:
+    """Full-range Y, Cb, Cr as float32 in 0..255 (ITU-R BT.601)."""
+    luma, red, blue = np.moveaxis(cv2.cvtColor(image.astype(np.float32), cv2.COLOR_RGB2YCrCb), -1, 0)
+    # OpenCV centres float chroma at 0.5 whatever the range of the values
+    return [luma, blue - 0.5 + 128, red - 0.5 + 128]
+
+
+def _rgb(ycc: Sequence[np.ndarray]) -> Image:
+    luma, blue, red = ycc
+    stacked = np.stack([luma, red - 128 + 0.5, blue - 128 + 0.5], -1).astype(np.float32)
+    return _bytes(cv2.cvtColor(stacked, cv2.COLOR_YCrCb2RGB))
+
+
+def _bytes(values: np.ndarray) -> Image:
+    return np.clip(np.round(values), 0, 255).astype(np.uint8)

@@ -1,0 +1,149 @@
+"""What tests/test_faults.py runs in processes of its own: work on a full disk, or in a folder not to be written.
+
+A limit on the size of a file stands for the full disk: the system takes what fits and refuses the rest, anywhere in
+the middle of a write. The last line that is printed is JSON: what was said and what was wrong, by case.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet  # noqa: F401  (loaded before the rights to read it are given up)
+import torch
+from _media import draw, landmarks
+from safetensors.torch import save_file  # noqa: F401
+
+from semdf import artifacts, checkpoints
+from semdf.expand import expand
+from semdf.extract import extract
+from semdf.faces import Face
+from semdf.shards import encode_png
+
+UNLIMITED = resource.RLIM_INFINITY
+
+
+class Drawn:
+    """Finds the drawn face where it was drawn."""
+
+    def fingerprint(self) -> str:
+        return "drawn"
+
+    def find(self, frames, key, indices):
+        points = landmarks()
+        return [Face(np.concatenate([points.min(0), points.max(0)]), points) for _ in frames]
+
+
+def pictures(root: Path, count: int = 4) -> pd.DataFrame:
+    """Pictures of drawn faces of as many people, and a layout's table of them."""
+    root.mkdir(exist_ok=True)
+    for number in range(count):
+        if not (root / f"{number}.png").is_file():  # whose date tells that it is the same
+            (root / f"{number}.png").write_bytes(encode_png(draw(landmarks(), 128, number)))
+    same = {"dataset": "d", "label": "real", "split": "train", "source": "", "pristine": "", "compression": ""}
+    return pd.DataFrame(
+        [same | {"manipulation": "ab"[n % 2], "video": f"d/{'ab'[n % 2]}/{n}", "path": f"{n}.png", "target": f"{n}"}
+         for n in range(count)]
+    )  # fmt: skip
+
+
+def extraction(root: Path, out: Path) -> None:
+    extract(pictures(root), root, out, Drawn(), size=64, frames=1)
+
+
+def expansion(root: Path, out: Path) -> None:
+    manifest = extract(pictures(root), root, root / "faces", Drawn(), size=96, frames=1, alignment="native")
+    made = expand(manifest, root / "faces", out, seed=0, per_image=2)
+    artifacts.write_table(made, out / "manifest.parquet")
+
+
+def table(root: Path, out: Path) -> None:
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame(random.random((400, 6)), columns=list("abcdef"))
+    artifacts.write_table(frame, out / "a.parquet")
+    artifacts.write_table(frame, out / "a.csv")
+
+
+def metrics(root: Path, out: Path) -> None:
+    artifacts.write_json({"a": list(range(4000))}, out / "a.json")
+
+
+def weights(root: Path, out: Path) -> None:
+    artifacts.write_weights({"a": torch.arange(6000.0)}, out / "a.safetensors")
+
+
+def checkpoint(root: Path, out: Path) -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Linear(60, 60)
+    checkpoints.keep(out, {"model": model}, [{"epoch": 1}])
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    """Every file; the record of an extraction apart, which knows the dates of the files."""
+    return {p.relative_to(out).as_posix(): p.read_bytes() for p in sorted(out.rglob("*")) if p.is_file()}
+
+
+def full(name: str, root: Path, out: Path) -> dict:
+    """Work under ever higher limits, then without; what was said, and what was wrong."""
+    work = globals()[name]
+    work(root, out / "plain")  # makes the inputs, too
+    plain, wrong, said = contents(out / "plain"), [], []
+    sizes = sorted({len(data) for data in plain.values()})
+    limits = [0, 100, 600, *(int(size * share) for size in sizes for share in (0.3, 0.9)), *(s - 1 for s in sizes)]
+    for limit in sorted(set(limits)):
+        target = out / f"{limit}"
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, UNLIMITED))
+        try:
+            work(root, target)
+            problem = ""
+        except Exception as error:
+            problem = f"{type(error).__name__}: {error}"
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (UNLIMITED, UNLIMITED))
+        said.append(problem)
+        whole = contents(target) if target.exists() else {}
+        wrong += [f"{limit}: {path} is not as without a limit" for path, d in whole.items() if d != plain.get(path)]
+        work(root, target)
+        if contents(target) != plain:
+            wrong.append(f"{limit}: started again, it ends otherwise")
+        if left := [p.name for p in out.iterdir() if p.name not in {"plain", f"{limit}"}]:
+            wrong.append(f"{limit}: left {left}")
+        shutil.rmtree(target)
+    return {"said": said, "wrong": wrong}
+
+
+def forbidden(name: str, root: Path, out: Path) -> dict:
+    """Work into a folder that belongs to somebody else; what was said, and whether anything was left."""
+    work = globals()[name]
+    work(root, out / "plain")
+    shutil.rmtree(out / "plain")
+    out.chmod(0o555)
+    me = os.geteuid()
+    if me == 0:  # whom rights do not stop
+        os.seteuid(65534)
+    try:
+        work(root, out / "new")
+        problem = ""
+    except Exception as error:
+        problem = f"{type(error).__name__}: {error}"
+    finally:
+        os.seteuid(me)
+    return {"said": [problem], "wrong": [p.name for p in out.iterdir()]}
+
+
+if __name__ == "__main__":
+    kind, home, *cases = sys.argv[1:]
+    found = {}
+    for case in cases:
+        folders = [Path(home, case, name) for name in ("in", "out")]
+        for folder in folders:
+            folder.mkdir(parents=True)
+        found[case] = globals()[kind](case, *folders)
+        folders[1].chmod(0o755)
+    print(json.dumps(found))

@@ -1,0 +1,103 @@
+"""A process that reads files which may crash it: one line of JSON in (what, path), one line of JSON out.
+
+Memory is limited, so that a file that asks for too much is told from one that is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import select
+import subprocess
+import sys
+from pathlib import Path
+
+LIMIT = 1_000_000  # pixels
+
+
+def frames(path: Path) -> dict:
+    from semdf.video import Limits, read_frames
+
+    sample = read_frames(path, 5, Limits(LIMIT, 10**8))
+    return {"shapes": [image.shape for image in sample.images], "indices": sample.indices}
+
+
+def tar(path: Path) -> dict:
+    from semdf.errors import SemdfError
+    from semdf.shards import ShardReader
+
+    reader, shapes = ShardReader(path), []
+    for member in reader.members:
+        try:
+            shapes.append(reader.image(member).shape)
+        except SemdfError as error:
+            assert path.name in str(error) and member in str(error), error
+    return {"shapes": shapes}
+
+
+def table(path: Path) -> dict:
+    from semdf.artifacts import read_table
+    from semdf.manifest import COLUMNS, LAYOUT
+
+    return {"rows": len(read_table(path, (*LAYOUT, *COLUMNS)))}
+
+
+def weights(path: Path) -> dict:
+    from semdf.artifacts import read_weights
+
+    return {"names": sorted(read_weights(path))}
+
+
+def tensors(path: Path) -> dict:
+    from semdf.artifacts import read_tensors
+
+    return {"names": sorted(map(str, read_tensors(path)))}
+
+
+def serve() -> None:
+    from semdf.errors import SemdfError
+
+    resource.setrlimit(resource.RLIMIT_AS, (8 * 2**30, 8 * 2**30))
+    for line in sys.stdin:
+        what, path = json.loads(line)
+        try:
+            answer = {"kind": "good"} | globals()[what](Path(path))
+        except SemdfError as error:
+            answer = {"kind": "refused", "said": str(error)}
+        except BaseException as error:
+            answer = {"kind": "other", "said": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer), flush=True)
+
+
+class Reader:
+    """The process, started when first asked and again when it has died."""
+
+    def __init__(self) -> None:
+        self.process = None
+
+    def ask(self, what: str, path: Path, seconds: float = 120) -> dict:
+        """The answer; kind "died" or "hangs" if there is none."""
+        if self.process is None:
+            pipe = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+            command, threads = [sys.executable, __file__], {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+            self.process = subprocess.Popen(command, text=True, env=os.environ | threads, **pipe)
+        print(json.dumps([what, str(path)]), file=self.process.stdin, flush=True)
+        if not select.select([self.process.stdout], [], [], seconds)[0]:
+            self.close()
+            return {"kind": "hangs"}
+        if not (line := self.process.stdout.readline()):
+            code = self.process.wait()
+            self.close()
+            return {"kind": "died", "said": f"exit code {code}"}
+        return json.loads(line)
+
+    def close(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.communicate()
+            self.process = None
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,103 @@
+"""Trains alone or, under torchrun, as one of several: `python tests/_pair.py FOLDER` writes what came out.
+
+Towers compute in float64: what differs is then a difference of method, not of rounding, which Adam blows up where a
+gradient is nearly zero.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+from test_train import config, samples
+from torch import nn
+
+from semdf import distributed, runs, train
+from semdf.artifacts import write_table, write_weights
+from semdf.datasets import views
+from semdf.errors import SemdfError
+
+#: Name -> objective, changes of the block `train`, variant.
+CASES = {
+    "binary": ("binary", {}, {}),
+    "unpaired": ("equal", {"paired": False}, {}),
+    "auto_lambda": ("auto_lambda", {"lambda_every": 1}, {}),
+    "optimiser_step": ("auto_lambda", {"lambda_every": 2}, {"virtual": "adamw", "upper": "held_out"}),
+    "late": ("auto_lambda_late", {"lambda_every": 1}, {}),
+    "pcgrad": ("pcgrad", {}, {}),
+}
+
+
+def work(folder: Path) -> None:
+    """Weights, curve and validation scores of every case: two steps of two pairs."""
+    build = runs.build
+    train.build = lambda *args: build(*args).double()
+    try:
+        for name, (objective, changes, variant) in CASES.items():
+            small = {"epochs": 1, "warmup": 0.0, "pairs": 4, "batch": 4, "processes": distributed.size()}
+            record = train.fit(samples(8), samples(3, 1), config(objective, variant, **small | changes))
+            p = torch.from_numpy(train.predict(record.model, samples(3, 1), batch=4))  # the second part has two rows
+            with torch.no_grad():
+                seen = views(samples(3, 1).images, record.model.image_size)
+                logits = record.model.logits(record.model.normalise(seen))
+            if distributed.rank() == 0:
+                write_weights({**record.model.state_dict(), "p": p, "logits": logits}, folder / f"{name}.safetensors")
+                write_table(record.history, folder / f"{name}.parquet")
+    finally:
+        train.build = build
+
+
+def facts() -> dict:
+    """What the parts of `semdf.distributed` do in this process."""
+    rank, size = distributed.rank(), distributed.size()
+    parts = [torch.arange(start, min(start + 3, 7)) for start in range(0, 7, 3)]  # of 3, 3 and 1
+    done: list[int] = []
+
+    def compute(part: torch.Tensor) -> torch.Tensor:
+        done.extend(part.tolist())
+        return torch.stack([part.float(), part * torch.nan], 1)
+
+    whole = distributed.spread(compute, parts)
+    few = distributed.spread(lambda part: part[:, None].float(), parts[:1])  # less than one for each
+    tensors = [torch.full((3,), float(rank)), torch.full((2, 2), 2.0 * rank, dtype=torch.float64), torch.ones(0)]
+    distributed.average(tensors)
+    told = {"share": distributed.share(2 * 2 * size).tolist(), "done": done, "whole": whole[:, 0].tolist()}
+    told |= {"unknown": whole[:, 1].isnan().all().item(), "few": few.flatten().tolist()}
+    told |= {"means": [t.flatten().tolist() for t in tensors], "norm": normalisation()}
+    for name, call in {
+        "uneven": lambda: distributed.share(2 * (size + 1)),
+        "disagreed": lambda: distributed.agreed(rank, "epochs"),
+        "wrong": lambda: distributed.joined(size + 1).__enter__(),
+    }.items():
+        try:
+            call()
+        except SemdfError as error:
+            told[name] = str(error)
+    return told
+
+
+def normalisation() -> float:
+    """The largest difference of batch normalisation over the processes from that of the whole batch in one."""
+    random = torch.Generator().manual_seed(0)
+    images, slopes = (torch.randn(8, 3, 5, 4, generator=random, dtype=torch.float64) + 7 for _ in range(2))
+    alone, tower = nn.BatchNorm2d(3).double(), nn.Sequential(nn.Identity(), nn.BatchNorm2d(3)).double()
+    for norm in (alone, tower[1]):
+        nn.init.constant_(norm.weight, 1.5)
+    distributed.synchronise(tower)
+    places = torch.arange(distributed.rank(), 8, distributed.size())
+    whole, part = images.clone().requires_grad_(), images[places].clone().requires_grad_()
+    (expected := alone(whole)).mul(slopes).mean().backward()
+    (found := tower(part)).mul(slopes[places]).mean().backward()
+    distributed.average([p.grad for p in tower.parameters()])
+    pairs = [(found, expected[places]), (part.grad / distributed.size(), whole.grad[places])]
+    pairs += [(a.grad, b.grad) for a, b in zip(tower.parameters(), alone.parameters(), strict=True)]
+    pairs += [(a, b) for a, b in zip(tower.buffers(), alone.buffers(), strict=True)]
+    pairs += [(tower.eval()(images), alone.eval()(images))]
+    return max(float((a - b).detach().abs().max()) for a, b in pairs)
+
+
+if __name__ == "__main__":
+    out = Path(sys.argv[1])
+    with distributed.joined():
+        (out / f"{distributed.rank()}.json").write_text(json.dumps(facts()))
+        work(out)

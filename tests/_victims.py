@@ -1,0 +1,104 @@
+"""Stages of the pipeline that kill themselves, without warning, at a given event: for processes that are forked."""
+
+import os
+import signal
+import threading
+from pathlib import Path
+
+import pandas as pd
+import torch
+from test_train import TREE, config
+
+from semdf import ROOT, layouts, runs
+from semdf.artifacts import read_table, write_table
+from semdf.datasets import load
+from semdf.expand import expand
+from semdf.extract import extract
+from semdf.faces import Annotated
+from semdf.parts import PartWriter
+from semdf.score import Detector, load_detector, score_manifest
+from semdf.shards import ShardWriter
+from semdf.train import fit
+
+DATA = ROOT / "data" / "FaceForensics++"
+
+
+def extraction(made: Path, out: Path) -> None:
+    """A few originals of two splits with their forgeries, from the shipped videos."""
+    rows = layouts.load("faceforensics++").read(DATA)
+    split = rows["split"].isin(["train", "val"])
+    originals = rows[split & (rows["manipulation"] == "original")].groupby("split", sort=False).head(3)["video"]
+    own = rows["video"].isin(originals)
+    forged = (rows["manipulation"] == "Deepfakes") & rows["pristine"].isin(originals)
+    finder = Annotated(ROOT / "data" / "annotations" / "FaceForensics++.npz")
+    extract(rows[own | forged].reset_index(drop=True), DATA, out, finder, frames=2, size=136, alignment="native")
+
+
+def expansion(made: Path, out: Path) -> None:
+    manifest = read_table(made / "extraction" / "manifest.parquet")
+    write_table(expand(manifest, made / "extraction", out, per_image=2), out / "manifest.parquet")
+
+
+def training(made: Path, out: Path) -> None:
+    """Three epochs of two steps; the checkpoints lie beside the run."""
+    manifests = [made / stage / "manifest.parquet" for stage in ("extraction", "expansion")]
+    samples, validation = (load(manifests, TREE, [split]) for split in ("train", "val"))
+    run = config("auto_lambda_late", epochs=3, pairs=4, batch=4, lambda_every=2)
+    record = fit(samples, validation, run, checkpoints=out.with_name("checkpoints"))
+    write_table(record.history, out / "curve.csv")
+    runs.save(record.model, run, out)
+
+
+def scoring(made: Path, out: Path) -> None:
+    detector = load_detector(made / "training")
+    scores = score_manifest(detector, made / "extraction" / "manifest.parquet", ["train", "val"], batch=4)
+    write_table(scores, out / "frames.parquet")
+
+
+#: Stages in their order: each reads what those before it made.
+STAGES = {stage.__name__: stage for stage in (extraction, expansion, training, scoring)}
+
+#: What is watched: where, its name, and which argument is the file that it writes.
+WATCHED = (
+    *((os, "replace", None), (ShardWriter, "add", None), (PartWriter, "put", None), (Detector, "score", None)),
+    *((torch, "save", 1), (pd.DataFrame, "to_parquet", 1), (torch.optim.AdamW, "step", None)),
+)
+
+
+def run(stage: str, made: Path, out: Path, count: Path, at: int = 0, after: float = 0.0) -> None:
+    """Do a stage into `out` and write the number of its events to `count`, and errors beside it. An event lies before
+    and after each call that is watched, and another where the file that it writes is there by half.
+
+    at: die at the event of this number; after: or so many seconds after the start.
+    """
+    events = [0]
+
+    def event() -> None:
+        events[0] += 1
+        if events[0] == at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def watch(owner, name: str, place: int | None) -> None:
+        plain = getattr(owner, name)
+
+        def wrapped(*args, **kwargs):
+            event()
+            result = plain(*args, **kwargs)
+            if place is not None and isinstance(args[place], Path):
+                if events[0] + 1 == at:
+                    os.truncate(args[place], args[place].stat().st_size // 2)
+                event()
+            event()
+            return result
+
+        setattr(owner, name, wrapped)
+
+    for each in WATCHED:
+        watch(*each)
+    if after:
+        threading.Timer(after, os.kill, (os.getpid(), signal.SIGKILL)).start()
+    os.dup2(os.open(count.with_name("errors"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
+    torch.set_num_threads(1)
+    STAGES[stage](made, out)
+    count.write_text(str(events[0]))
+    os._exit(0)

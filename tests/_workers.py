@@ -1,0 +1,26 @@
+"""What the processes of a group do in tests of how groups end."""
+
+import os
+import signal
+
+from semdf import distributed
+from semdf.errors import ParameterError
+
+
+def wait() -> None:
+    """Wait for all others."""
+    distributed.agreed(0, "this")
+
+
+def refuse() -> None:
+    """The second process raises while the first waits for it."""
+    if distributed.rank() == 1:
+        raise ParameterError("lr: must be less, found more")
+    wait()
+
+
+def die() -> None:
+    """The second process is killed while the first waits for it."""
+    if distributed.rank() == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    wait()

@@ -1,0 +1,289 @@
+"""The matrix of ablations: what is trained, that nothing is trained twice, and what its table may claim."""
+
+from typing import get_args
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from semdf import ROOT, ablate, comparisons, params, trial
+from semdf.artifacts import read_json, read_table, write_json, write_table
+from semdf.errors import DataError, MissingError, ParameterError
+from semdf.runs import Crop
+from semdf.shards import ShardWriter, encode_png
+
+BLOCKS = params.read()
+TRAIN = BLOCKS["train"].model_dump()
+SIZE = BLOCKS["extract"].size
+CROP = Crop(size=SIZE, alignment="native", margin=1.3)
+FFPP = ("Deepfakes", "Face2Face")
+
+
+def rows_of(split: str, people: range, dataset: str, kinds: dict[str, str], frames: int) -> list[dict]:
+    """kinds: manipulation -> label."""
+    return [
+        {"dataset": dataset, "manipulation": kind, "label": label, "split": split, "frame": frame, "status": "ok",
+         "video": f"{dataset}/{kind}/{i:03d}", "sample": f"{dataset}/{kind}/{i:03d}/{frame}", "target": f"{i:03d}",
+         "source": "" if label == "real" else f"{i + 1:03d}",
+         "pristine": "" if label == "real" else f"FaceForensics++/original/{i:03d}"}
+        for kind, label in kinds.items() for i in people for frame in range(frames)
+    ]  # fmt: skip
+
+
+def table(people: int = 3, frames: int = 2) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Faces of FaceForensics++ and FaceShifter, and forgeries of eyes and noses."""
+    official = {"original": "real", **{name: name for name in FFPP}}
+    forged = {f"expanded-{name}": name for name in ("eyes", "nose")}
+    faces, expanded = [], []
+    for k, split in enumerate(("train", "val", "test")):
+        some = range(k * people, (k + 1) * people)
+        faces += rows_of(split, some, "FaceForensics++", official, frames)
+        expanded += rows_of(split, some, "FaceForensics++", forged, frames)
+    faces += rows_of("test", range(2 * people, 3 * people), "FaceShifter", {"FaceShifter": "FaceShifter"}, frames)
+    return pd.DataFrame(faces), pd.DataFrame(expanded)
+
+
+@pytest.fixture
+def world(tmp_path):
+    """Folders of faces and forgeries with noise for pictures."""
+    random = np.random.default_rng(0)
+    for name, rows in zip(("faces", "expanded"), table(), strict=True):
+        members = [f"{i}.png" for i in range(len(rows))]
+        with ShardWriter(tmp_path / name / "d" / "all.tar") as shard:
+            for member in members:
+                shard.add(member, encode_png(random.integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)))
+        write_table(rows.assign(shard="d/all.tar", member=members), tmp_path / name / "manifest.parquet")
+    write_json(CROP.model_dump(), tmp_path / "faces" / "crop.json")
+    return tmp_path
+
+
+def blocks(groups, seeds=(0,), processes=1, **changes):
+    small = {"threads": 1, "epochs": 1, "pairs": 4, "batch": 4} | changes
+    values = BLOCKS["ablate"].model_dump() | {"groups": groups, "seeds": list(seeds), "changes": small}
+    return BLOCKS | {"ablate": params.check("ablate", values | {"processes": processes, "frames": 2})}
+
+
+def jobs(world, chosen):
+    return ablate.jobs(chosen, world / "faces", world / "expanded", world / "work")
+
+
+def test_every_run_of_the_versioned_matrix_has_a_configuration():
+    for runs in BLOCKS["ablate"].groups.values():
+        for run in runs:
+            config, data = ablate.describe(run, 3, TRAIN, CROP)
+            assert config.seed == 3
+            assert ("binary" in run.split("+")) == (config.objective == "binary")
+            assert bool(data.expand) == any(ablate.DATA.get(part, {}).get("expand") for part in run.split("+"))
+    assert set(get_args(params.Data)) == set(ablate.DATA)
+
+
+def test_names_join_changes_of_objective_method_and_data():
+    config, data = ablate.describe("binary+scratch+without_Deepfakes", 0, TRAIN, CROP)
+    assert config.objective == "binary" and config.train.pretrained == "" and data.without == ("Deepfakes",)
+    config, data = ablate.describe("ffsc+without_age", 0, TRAIN, CROP)
+    assert config.train.hierarchy == "ffsc" and not config.variant.expanded
+    assert data.dataset == "FFSC" and data.without == ("age",) and data.main == ("FFSC: HFGI-age",)
+    with pytest.raises(ParameterError, match="one objective"):
+        ablate.describe("binary+equal", 0, TRAIN, CROP)
+    with pytest.raises(ParameterError, match="ablate.groups.x.1.*not 'beter'"):
+        blocks({"x": ["equal", "equal+beter"]})
+    with pytest.raises(ParameterError, match="train.lr"):
+        jobs_of_nothing = blocks({"x": ["equal", "dwa"]}, lr=-1.0)
+        params.check("train", TRAIN | jobs_of_nothing["ablate"].changes)
+
+
+def test_what_is_done_is_not_done_again_and_one_meaning_is_trained_once(world, monkeypatch):
+    trained = []
+    perform = trial.perform
+
+    def counted(job):
+        trained.append((job.run, job.seed))
+        perform(job)
+
+    monkeypatch.setattr(ablate, "perform", counted)
+    groups = {"a": ["equal+scratch", "binary+scratch"], "b": ["scratch+binary", "binary+scratch+without_Deepfakes"]}
+    todo = jobs(world, blocks(groups))
+    ablate.train_missing(todo, blocks(groups), minutes=0)
+    assert not trained
+    ablate.train_missing(todo, blocks(groups))
+    assert len(trained) == 3 and all(job.done for job in todo)
+    ablate.train_missing(jobs(world, blocks(groups, seeds=[0])), blocks(groups))
+    assert len(trained) == 3
+    ablate.write(todo, groups, world / "out")
+    scores, matrix = read_table(world / "out" / "scores.parquet"), read_json(world / "out" / "matrix.json")
+    assert matrix["groups"] == groups and matrix["runs"]["binary+scratch"]["seeds"] == [0]
+    assert matrix["runs"]["binary+scratch+without_Deepfakes"]["data"]["without"] == ["Deepfakes"]
+    assert matrix["runs"]["equal+scratch"]["steps"] == 2
+    one = scores[scores["run"] == "binary+scratch"]
+    assert set(one["split"]) == {"val", "test"} and one["p_identity"].isna().all() and one["p_fake"].notna().all()
+    assert len(one) == 3 * (3 + 3 + 2 + 1)  # three people: FF++ val and test, forged val, FaceShifter
+    same = scores[scores["run"] == "scratch+binary"]
+    assert (one["p_fake"].to_numpy() == same["p_fake"].to_numpy()).all()
+    measured = comparisons.measure(scores, resamples=100, seed=0)
+    found = comparisons.differences(measured, groups, {r: e["main"] for r, e in matrix["runs"].items()})
+    assert found.loc[found["main"] & found["run"].str.contains("without"), "dataset"].tolist() == [
+        "FaceForensics++: Deepfakes"
+    ]
+
+
+def test_processes_do_not_change_the_scores(world):
+    groups = {"a": ["binary+scratch", "equal+scratch"]}
+    alone, together = blocks(groups), blocks(groups, processes=2)
+    ablate.train_missing(one := jobs(world, alone), alone)
+    before = ablate.collect(one)
+    for job in one:
+        (job.folder / "scores.parquet").unlink()
+    ablate.train_missing(two := jobs(world, together), together)
+    for a, b in zip(before, ablate.collect(two), strict=True):
+        pd.testing.assert_frame_equal(a, b)
+
+
+def test_training_does_not_see_what_is_left_out(world):
+    todo = jobs(world, blocks({"a": ["equal+scratch", "equal+scratch+without_Deepfakes"]}))
+    whole, part = map(trial.training_samples, todo)
+    assert set(whole.rows["label"]) - set(part.rows["label"]) == {"Deepfakes"}
+    assert set(whole.rows["split"]) == {"train"}
+
+
+def test_other_code_or_data_are_another_training(world):
+    chosen = blocks({"a": ["equal+scratch", "binary+scratch"]})
+    before = [job.folder for job in jobs(world, chosen)]
+    write_table(read_table(world / "expanded" / "manifest.parquet").iloc[1:], world / "expanded" / "manifest.parquet")
+    assert not set(before) & {job.folder for job in jobs(world, chosen)}
+    (world / "expanded" / "manifest.parquet").unlink()
+    with pytest.raises(MissingError, match="'expanded'"):
+        jobs(world, chosen)
+
+
+def test_nothing_done_is_said(world):
+    with pytest.raises(MissingError, match="semdf.ablate"):
+        ablate.collect(jobs(world, blocks({"a": ["equal", "dwa"]})))
+
+
+def test_rounding_keeps_the_order_near_both_ends():
+    p = pd.Series([1e-6, 2e-6, 1e-3, 0.5, 0.999, 0.9999, 0.99999])
+    assert (np.diff(trial.rounded(p)) > 0).all()
+    assert (trial.rounded(p) / p - 1).abs().max() < 0.01 and trial.rounded(pd.Series([0.0, 1.0])).between(0, 1).all()
+
+
+# from here on nothing is trained: scores are drawn
+
+
+def scores(skill: dict[str, float], seeds=(0, 1, 2), people: int = 40) -> pd.DataFrame:
+    """Runs whose scores part reals and fakes by `skill`; videos and seeds have noise of their own."""
+    rows = pd.concat(table(people=people, frames=1), ignore_index=True)
+    rows = rows[(rows["split"] == "val") | ((rows["split"] == "test") & ~rows["manipulation"].str.startswith("exp"))]
+    rows = rows[[c for c in rows if c in comparisons.VIDEO_COLUMNS]].reset_index(drop=True)
+    random = np.random.default_rng(0)
+    shared = random.normal(size=len(rows))
+    tree = comparisons.hierarchies.load("ffpp")
+    targets = np.stack([tree.label(label) for label in rows["label"]])
+    parts = []
+    for run, gain in skill.items():
+        for seed in seeds:
+            noise = shared[:, None] + 0.3 * random.normal(size=targets.shape)
+            p = 1 / (1 + np.exp(-(gain * targets + noise)))
+            columns = {f"p_{node}": p[:, i].astype(np.float32) for i, node in enumerate(tree.nodes)}
+            parts.append(rows.assign(run=run, seed=seed, **columns))
+    return pd.concat(parts, ignore_index=True)
+
+
+def test_every_auc_is_scikit_learn_s():
+    drawn = scores({"equal": 1.0, "dwa": 1.5}, seeds=[0], people=8)
+    found = comparisons.measure(drawn, resamples=100, seed=0).table().set_index(["run", "dataset"])["auc"]
+    one = drawn[drawn["run"] == "dwa"].reset_index(drop=True)
+    val = one[(one["split"] == "val") & ~one["manipulation"].str.startswith("expanded")]
+    assert found["dwa", "validation"] == pytest.approx(roc_auc_score(val["label"] != "real", val["p_fake"]))
+    test = one[one["split"] == "test"]
+    shifter = test[(test["dataset"] == "FaceShifter") | (test["label"] == "real")]
+    assert found["dwa", "FaceShifter"] == pytest.approx(roc_auc_score(shifter["label"] != "real", shifter["p_fake"]))
+    assert found["dwa", "other data sets"] == found["dwa", "FaceShifter"]  # there is no other one here
+    whole, tree = one[one["split"] == "val"], comparisons.hierarchies.load("ffpp")
+    truth = np.array([tree.label(name)[tree.index("eye")] for name in whole["label"]])
+    assert found["dwa", "labels: eye"] == pytest.approx(roc_auc_score(truth, whole["p_eye"]))
+    assert found["dwa", "labels"] == pytest.approx(found["dwa"].filter(like="labels: ").mean())
+
+
+def test_what_borrows_reals_shares_their_people():
+    drawn = scores({"equal": 1.0}, seeds=[0], people=8)
+    weights, codes = comparisons.resampled(drawn, 50, 0)
+    of = drawn.assign(code=codes)
+    test = of[of["split"] == "test"]
+    assert set(test.loc[test["dataset"] == "FaceShifter", "code"]) == set(test.loc[test["label"] == "real", "code"])
+    val = np.unique(of.loc[of["split"] == "val", "code"])
+    assert (weights[:, val].sum(1) == len(val)).all() and not set(val) & set(test["code"])
+
+
+def test_a_difference_is_found_where_there_is_one_and_only_there():
+    groups = {"weighting": ["equal", "dwa", "random", "upgrad"]}
+    drawn = scores({"equal": 1.0, "dwa": 2.5, "random": 0.2})
+    copy = drawn[drawn["run"] == "equal"].assign(run="upgrad")
+    found = comparisons.differences(comparisons.measure(pd.concat([drawn, copy]), resamples=300, seed=0), groups)
+    main = found[found["main"]]
+    assert set(main["dataset"]) == set(comparisons.MAIN) and (main["seeds"] == 3).all()
+    verdicts = {run: set(part.apply(comparisons.verdict, axis=1)) for run, part in main.groupby("run")}
+    assert verdicts == {"dwa": {"better"}, "random": {"worse"}, "upgrad": {"not shown"}}
+    assert (main.loc[main["run"] == "upgrad", "p"] == 1).all()
+    assert ((found["low"] <= found["difference"]) & (found["difference"] <= found["high"])).all()
+    assert (main["p_holm"] >= main["p"]).all() and found.loc[~found["main"], "p_holm"].isna().all()
+    better, worse, same = comparisons.sentences(found)
+    assert "Supported: `dwa` is better than `equal` on validation (+" in better and "Not supported" not in better
+    assert "`random` is worse than `equal`" in worse
+    assert "Not supported: that `upgrad` differs from `equal`" in same and "Supported" not in same
+
+
+def test_seeds_that_disagree_widen_the_interval():
+    random = np.random.default_rng(0)
+    base = np.concatenate([[0.8], 0.8 + 0.01 * random.normal(size=500)])
+    agree = comparisons.paired(np.stack([base + 0.02] * 3), np.stack([base] * 3), 40)
+    assert agree["low"] == pytest.approx(agree["high"])  # the same gain for everybody and every seed
+    shifts = np.array([[-0.05], [0.02], [0.09]])
+    differ = comparisons.paired(base + shifts, np.stack([base] * 3), 40)
+    assert differ["difference"] == pytest.approx(0.02) and differ["low"] < -0.1 and differ["p"] > 0.5
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_intervals_hold_what_they_promise(count):
+    """95 of 100 intervals hold the true difference, whether people or seeds make most of the noise; six runs of two
+    seeds tell the noise of seeds, also for a run of one seed."""
+    random = np.random.default_rng(1)
+    for people, seeds in ((0.02, 0.002), (0.005, 0.02), (0.01, 0.01)):
+        held = []
+        for _ in range(600):
+            spread = comparisons.pooled({(f"r{i}", "a", "set"): seeds * random.normal(size=2) for i in range(6)})["set"]
+            centre = 0.03 + people * random.normal() + seeds * random.normal(size=(count, 1))
+            draws = centre + people * random.normal(size=200)  # a resample moves all seeds alike
+            both = np.concatenate([centre, draws], axis=1)
+            found = comparisons.paired(both, np.zeros((count, 201)), 60, spread)
+            held.append(found["low"] <= 0.03 <= found["high"])
+        assert 0.92 <= np.mean(held) <= 0.985, (people, seeds)
+
+
+def test_the_noise_of_seeds_is_pooled_over_runs():
+    gaps = {
+        ("x", "a", "one"): np.array([0.0, 2.0]),
+        ("y", "a", "one"): np.array([1.0, 1.0, 4.0]),
+        ("y", "b", "one"): np.array([1.0, 1.0, 1.0]),
+        ("z", "a", "one"): np.array([9.0]),
+        ("z", "a", "two"): np.array([9.0]),
+    }
+    variance, free = comparisons.pooled(gaps)["one"]
+    assert variance == pytest.approx((1 * 2 + 2 * 3 + 2 * 0) / 5) and free == 1 + 2
+    assert "two" not in comparisons.pooled(gaps)
+
+
+def test_trainings_must_have_scored_the_same_videos():
+    drawn = scores({"equal": 1.0, "dwa": 1.0}, seeds=[0], people=4)
+    with pytest.raises(DataError, match="dwa-0 must be of the same videos"):
+        comparisons.measure(drawn.iloc[:-1], resamples=100, seed=0)
+
+
+def test_the_stored_matrix_belongs_to_its_scores():
+    folder = ROOT / "ablations"
+    if not (folder / "scores.parquet").is_file():
+        pytest.skip("no stored scores: dvc pull ablate")
+    matrix, stored = read_json(folder / "matrix.json"), read_table(folder / "scores.parquet")
+    trained = {(run, seed) for run, entry in matrix["runs"].items() for seed in entry["seeds"]}
+    assert trained == set(stored[["run", "seed"]].drop_duplicates().itertuples(index=False, name=None))
+    assert {run for runs in matrix["groups"].values() for run in runs} <= set(matrix["runs"])

@@ -1,0 +1,72 @@
+"""Shards on a cluster of two worker processes, one of which is killed."""
+
+import builtins
+import collections
+import hashlib
+
+import pandas as pd
+import pytest
+from _media import Deadly, draw, landmarks
+
+from semdf import cluster
+from semdf.errors import MissingError, ParameterError
+from semdf.extract import extract
+from semdf.shards import encode_png
+
+
+class Told(Deadly):
+    """Writes down every video that it sees."""
+
+    def find(self, frames, key, indices):
+        with self.mark.with_name("seen").open("a") as file:
+            file.write(f"{key}\n")
+        return super().find(frames, key, indices)
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """(root, rows) of eleven pictures."""
+    rows = []
+    for number in range(11):
+        (tmp_path / f"{number}.png").write_bytes(encode_png(draw(landmarks(), 128, number)))
+        rows.append({"dataset": "d", "manipulation": "ab"[number % 2], "video": f"d/{number}", "path": f"{number}.png",
+                     "label": "real", "split": ""})  # fmt: skip
+    return tmp_path, pd.DataFrame(rows)
+
+
+def contents(folder):
+    files = [p for p in folder.rglob("*") if p.is_file() and "shard-" not in str(p) and p.name != "extract.json"]
+    return {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+def test_a_killed_worker_s_shard_is_redone_and_nothing_twice(pictures, tmp_path):
+    distributed = pytest.importorskip("distributed", reason="the extra semdf[cluster] is not installed")
+    root, rows = pictures
+    key = "8"
+    finder = Told(key, tmp_path / "mark")
+    local = distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
+    with local, distributed.Client(local) as client:
+        manifest = cluster.run_shards(rows, root, tmp_path / "out", finder, 3, client=client, frames=1, size=48)
+    seen = collections.Counter((tmp_path / "seen").read_text().split())
+    assert (tmp_path / "mark").exists() and seen == {str(n): 2 if str(n) == key else 1 for n in range(11)}
+    plain = extract(rows, root, tmp_path / "plain", finder, frames=1, size=48)
+    pd.testing.assert_frame_equal(manifest, plain)
+    assert contents(tmp_path / "out") == contents(tmp_path / "plain")
+
+
+def test_what_is_missing_or_wrong_is_said(pictures, tmp_path, monkeypatch):
+    root, rows = pictures
+    plain = builtins.__import__
+
+    def without(name, *rest):
+        if name == "distributed":
+            raise ImportError(name)
+        return plain(name, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(builtins, "__import__", without)
+        with pytest.raises(MissingError, match=r"semdf\[cluster\]"):
+            cluster.run_shards(rows, root, tmp_path / "out", Deadly("", tmp_path / "mark"), 2)
+    pytest.importorskip("distributed", reason="the extra semdf[cluster] is not installed")
+    with pytest.raises(ParameterError, match="shards should be at least 1. Found 0"):
+        cluster.run_shards(rows, root, tmp_path / "out", Deadly("", tmp_path / "mark"), 0)

@@ -1,0 +1,51 @@
+"""The table of claims keeps its rules, and frame level never meets video level."""
+
+import pytest
+
+from semdf import literature
+from semdf.errors import DataError, MissingError
+
+
+def test_every_claim_names_its_source_and_level():
+    claims = literature.read()
+    assert len(claims) == 606 and claims["level"].isin(literature.LEVELS).all()
+    assert claims["suspect"].sum() > 0
+
+
+def test_no_number_of_the_paper_is_claimed():
+    own = literature.read().query("method == 'SJEDD'")
+    assert len(own) == 1 and own["auc"].isna().all()
+
+
+def test_disagreements_stay_within_a_level():
+    table = literature.disagreements(literature.read())
+    assert table["spread"].is_monotonic_decreasing and (table["claims"] >= 2).all()
+    assert not table.duplicated(["method", "test_set", "level"]).any()
+    # SBI on Celeb-DF-v2 has a frame-level and a video-level disagreement, each its own row
+    sbi = table.query("method == 'SBI' and test_set == 'CDFv2'").set_index("level")
+    assert sbi.loc["frame", "high"] < sbi.loc["video", "low"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("video", "clip"), "level must be"),
+        (("0.5", "1.5"), r"auc must lie in \[0, 1\]"),
+        (("a source", ""), "source must not be empty"),
+        (("no,", "maybe,"), "suspect must be yes or no"),
+        (("method,", "name,"), "columns"),
+    ],
+)
+def test_a_row_that_breaks_a_rule_is_named(tmp_path, change, message):
+    good = ",".join(literature.COLUMNS) + "\nM,2020,V,FF++,X,video,0.5,no,a source\n"
+    path = tmp_path / "claims.csv"
+    path.write_text(good)
+    assert len(literature.read(path)) == 1
+    path.write_text(good.replace(*change))
+    with pytest.raises(DataError, match=message):
+        literature.read(path)
+
+
+def test_a_missing_table_is_named(tmp_path):
+    with pytest.raises(MissingError, match="claims"):
+        literature.read(tmp_path / "none.csv")
