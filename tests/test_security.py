@@ -76,6 +76,8 @@ def test_the_search_finds_what_it_looks_for(code):
 
 def test_nothing_in_the_package_can_run_what_it_reads():
     found = {path.relative_to(ROOT).as_posix(): problems(path.read_text()) for path in MODULES}
+    # a TorchScript archive, and only one whose hash is OpenAI's: test_only_published_scripts_are_loaded_as_scripts
+    assert found.pop("semdf/towers.py") == ["torch.jit.load without weights_only=True"]
     assert not {name: what for name, what in found.items() if what}
 
 

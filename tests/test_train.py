@@ -106,7 +106,8 @@ def test_an_interrupted_training_resumes_to_the_same_bits(objective, tmp_path, m
 @pytest.mark.parametrize("name", get_args(Ablation))
 def test_every_ablation_changes_what_it_says(name):
     crop = {"size": 128, "alignment": "native", "margin": 1.3}
-    base, changed = (runs.configure(n, 0, BLOCK, crop) for n in ("auto_lambda", name))
+    block = BLOCK | {"pretrained": "some.safetensors"} if name == "scratch" else BLOCK
+    base, changed = (runs.configure(n, 0, block, crop) for n in ("auto_lambda", name))
     assert base == config("auto_lambda").model_copy(update={"train": base.train}) and changed != base
     changes = runs.ABLATIONS[name]
     for part in ("train", "variant"):
@@ -133,7 +134,7 @@ def test_the_table_of_ablations_is_whole():
     ],
 )
 def test_variants_train_and_come_back(variant, tmp_path):
-    run = config("auto_lambda", variant, epochs=1)
+    run = config("auto_lambda", variant, epochs=1, pairs=16, lambda_every=1)
     record = fit(samples(), samples(8, 1), run)
     names = variant.get("levels", list(TREE.levels))
     assert [c for c in record.history if c.startswith("loss_")] == [f"loss_{n}" for n in names]
