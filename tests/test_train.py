@@ -134,7 +134,7 @@ def test_the_table_of_ablations_is_whole():
     ],
 )
 def test_variants_train_and_come_back(variant, tmp_path):
-    run = config("auto_lambda", variant, epochs=1, pairs=16, lambda_every=1)
+    run = config("auto_lambda", variant, epochs=3, pairs=16, lambda_every=1)
     record = fit(samples(), samples(8, 1), run)
     names = variant.get("levels", list(TREE.levels))
     assert [c for c in record.history if c.startswith("loss_")] == [f"loss_{n}" for n in names]
