@@ -22,6 +22,7 @@ $(VENV)/.done: pyproject.toml requirements.txt constraints.txt
 	touch $@
 
 reproduce: setup        ## bring every result up to date from the embedded data
+	python -m semdf.mend
 	dvc repro --pull
 	@echo
 	@echo "Results: figures/ (tables and figures), docs/rendered/ (executed notebooks), runs/ (curves, weights)."
@@ -29,14 +30,15 @@ reproduce: setup        ## bring every result up to date from the embedded data
 
 test: setup             ## run all tests
 	dvc pull -q $(STORED)
-	python -m pytest
+	python $(WITH) -m pytest
 
-fuzz: setup             ## some ten thousand mutated inputs instead of a few hundred (an hour)
-	HYPOTHESIS_PROFILE=nightly python -m pytest tests/test_fuzz.py
+fuzz: setup             ## some ten thousand mutated inputs instead of a few hundred, and more kills of DVC (20 minutes)
+	HYPOTHESIS_PROFILE=nightly python -m pytest tests/test_fuzz.py tests/test_kill_dvc.py
 
 verify: setup           ## recompute everything and compare with the committed results, bit for bit
 	rm -rf scratch logs
 	dvc pull -q $(STORED)
+	python -m semdf.mend
 	dvc repro --force
 	git diff --exit-code -- $(RESULTS)
 	@test -z "$$(git status --porcelain -- $(RESULTS))" && echo "verified: equal to what is committed"
@@ -60,16 +62,19 @@ data: setup             ## render the embedded data anew (needs the extra `peopl
 	python -m semdf.people.benchmarks --out data --seed 0
 	dvc status data.dvc
 
-benchmark: setup        ## measure steps, inference and expansion, beside the released way (alone on the machine, 25 minutes)
+benchmark: setup        ## measure steps, inference, data and evaluation, beside the released way (alone on the machine, 30 minutes)
 	python -m benchmarks.step --batch 8
 	python -m benchmarks.step --batch 32 --warmup 1 --repeats 2
 	python -m benchmarks.inference
 	python -m benchmarks.expansion
+	python -m benchmarks.rates
+	python -m benchmarks.evaluation
 	python -m benchmarks.figure
 
-lint: setup             ## check the style
+lint: setup             ## check style and types
 	ruff check .
 	ruff format --check .
+	mypy
 
 hooks: setup            ## check every commit: ruff, and notebook sources without outputs
 	pre-commit install

@@ -1,4 +1,7 @@
-"""Figure of results.json: `python -m benchmarks.figure` writes benchmarks/benchmark.svg and its data beside it."""
+"""Figures of results.json, each with its data beside it: `python -m benchmarks.figure`.
+
+benchmark.svg: what steps and scoring cost beside the released way. scaling.svg: evaluation and tables, by rows.
+"""
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -8,7 +11,7 @@ from benchmarks.record import RESULTS, read
 from semdf import plots
 from semdf.errors import MissingError
 
-__all__ = ["costs", "draw"]
+__all__ = ["costs", "draw", "draw_growth", "growth"]
 
 KINDS = {"step": "training step, {} images", "inference": "scoring, {} frames"}
 
@@ -41,10 +44,33 @@ def draw(table: pd.DataFrame) -> plt.Figure:
     return figure
 
 
+def growth(rows: list[dict]) -> pd.DataFrame:
+    """The rows with an exponent, one for each thing and size."""
+    columns = ["name", "size", "seconds", "peak_mb", "rate", "exponent", "memory_exponent", "machine", "quiet"]
+    return pd.DataFrame([row for row in rows if "exponent" in row], columns=columns)
+
+
+def draw_growth(table: pd.DataFrame) -> plt.Figure:
+    """Seconds and peak memory over the number of rows, both logarithmic, with the exponents in the legend."""
+    figure, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
+    for name, part in table.groupby("name", sort=True):
+        for ax, column, power in zip(axes, ("seconds", "peak_mb"), ("exponent", "memory_exponent"), strict=True):
+            exponent = part[power].iloc[0]
+            label = str(name) if pd.isna(exponent) else f"{name}: n^{exponent:.2f}"
+            ax.plot(part["size"], part[column], marker="o", markersize=3, label=label)
+    for ax, label in zip(axes, ("seconds", "peak memory of the process, MB"), strict=True):
+        ax.set(xscale="log", yscale="log", xlabel="rows", ylabel=label)
+        ax.legend(fontsize=6)
+    return figure
+
+
 def main() -> None:
     plots.theme()
-    table = costs(read())
+    rows = read()
+    table = costs(rows)
     plots.save(draw(table), table, RESULTS.with_name("benchmark.svg"))
+    if len(grown := growth(rows)):
+        plots.save(draw_growth(grown), grown, RESULTS.with_name("scaling.svg"))
 
 
 if __name__ == "__main__":

@@ -15,13 +15,15 @@ from math import prod
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.quiet import Watch
 from semdf import ROOT
 
 __all__ = ["alone", "matmul_rate", "measure"]
 
 
 def measure(action: Callable[[], object], repeats: int, warmup: int = 2) -> dict:
-    """Median seconds of `action`, peak memory in 10^6 bytes, GFLOP, and the rate of large matrix products, GFLOP/s.
+    """Median seconds of `action`, peak memory in 10^6 bytes, GFLOP, the rate of large matrix products, GFLOP/s,
+    and whether the machine was quiet.
 
     The first steps are left out: they take memory from the system, later ones find it there.
 
@@ -30,11 +32,13 @@ def measure(action: Callable[[], object], repeats: int, warmup: int = 2) -> dict
     cuda = torch.cuda.is_available()
     for _ in range(warmup):
         action()
+    watch = Watch()
     times, rates = [], []
     for _ in range(repeats):
         rates.append(matmul_rate())
         times.append(_time(action, cuda))
     rates.append(matmul_rate())
+    company = watch.said()
     peak = torch.cuda.max_memory_allocated() if cuda else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     torch.backends.mha.set_fastpath_enabled(False)  # the same products, but where the counter sees them
     with FlopCounterMode(display=False, custom_mapping=_attention()) as counter:
@@ -47,6 +51,7 @@ def measure(action: Callable[[], object], repeats: int, warmup: int = 2) -> dict
         "gflop": round(gflop),
         "matmul_gflop_s": round(rate),
         "matmul_share": round(gflop / seconds / rate, 3),
+        **company,
     }
 
 

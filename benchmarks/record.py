@@ -9,7 +9,11 @@
     ratio_to_released how many times as fast as the released way, of the same size and run
     machine           processor and number of threads
 
-A field that has no meaning for a row is None. Further fields, such as "rate" and "unit", are allowed.
+A field that has no meaning for a row is None. Further fields are allowed, such as
+
+    rate, unit        how many of what a second
+    exponent          b of seconds ~ size^b over the larger sizes; memory_exponent the same of the memory
+    others, quiet     share of the processors that other processes took meanwhile, and whether that was next to nothing
 """
 
 import fcntl
@@ -23,7 +27,7 @@ from pathlib import Path
 from semdf.artifacts import read_json, write_json
 from semdf.errors import DataError
 
-__all__ = ["FIELDS", "RESULTS", "machine", "read", "record"]
+__all__ = ["FIELDS", "RESULTS", "machine", "read", "record", "row"]
 
 RESULTS = Path(__file__).parent / "results.json"
 
@@ -62,6 +66,13 @@ def record(rows: Sequence[Mapping[str, object]], path: Path = RESULTS) -> None:
 def read(path: Path = RESULTS) -> list[dict]:
     """All rows, sorted by name and size; none if there is no file yet."""
     return read_json(path) if Path(path).is_file() else []
+
+
+def row(name: str, size: int, threads: int = 1, **found: object) -> dict:
+    """A row of what was found; a field of FIELDS that is not among it is None. Seconds keep four digits."""
+    seconds = {k: float(f"{found[k]:.4g}") for k in ("seconds", "fastest") if isinstance(found.get(k), float)}
+    known = {"name": name, "size": size, "machine": machine(threads), **found, **seconds}
+    return {field: None for field in FIELDS} | known
 
 
 def machine(threads: int) -> str:

@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 from semdf import ROOT, params
 from semdf.artifacts import digest, read_json, read_table, write_json, write_table
-from semdf.errors import MissingError, SemdfError
+from semdf.errors import MissingError, ParameterError, SemdfError
 from semdf.imports import sources
 from semdf.presets import choose
 from semdf.runs import Config, Crop, configure, weights_of
@@ -65,21 +65,37 @@ def describe(run: str, seed: int, train: Mapping[str, Any], crop: Crop) -> tuple
     What is trained on FFSC sees no forgeries: in its hierarchy a blended region has no reason.
 
     Raises:
-        ParameterError: unknown parts, or parts that contradict each other.
+        ParameterError: unknown parts, or parts that contradict each other or change nothing.
     """
     parts = run.split("+")
-    data = Data()
-    for part in (p for p in parts if p in DATA):
-        data = Data(**{**asdict(data), **DATA[part]})
+    data = _data(run, sorted((p for p in parts if p in DATA), key=lambda p: "dataset" not in DATA[p]))
     train, rest = dict(train), [p for p in parts if p not in DATA]
     if data.dataset == "FFSC":
         train |= {"hierarchy": "ffsc", "epochs": train["epochs"] * data.passes}
-        rest.append("no_expansion")
+        rest = [*(p for p in rest if p != "no_expansion"), "no_expansion"]
     config = configure("+".join(rest) or "auto_lambda", seed, train, crop.model_dump())
+    if data.expand and not config.variant.expanded:
+        raise ParameterError(f"run {run!r}: must train on forgeries to have other ones, found none of them")
     return config, data
 
 
-def jobs(blocks: Mapping[str, params.Section], faces: Path, expanded: Path, work: Path = WORK) -> list[Job]:
+def _data(run: str, parts: Sequence[str]) -> Data:
+    """What these names make of the data together, the data set's own name first."""
+    data = Data()
+    seen: set[str] = set()
+    for part in parts:
+        expand = DATA[part].get("expand", {})
+        fields = {*DATA[part], *expand} - {"expand", "main", "passes"}
+        if again := sorted(seen & fields):
+            raise ParameterError(f"run {run!r}: must set each field once, found {again[0]} again in {part}")
+        seen |= fields
+        data = Data(**{**asdict(data), **DATA[part], "expand": {**data.expand, **expand}})
+    if data.without and not data.main[0].startswith(data.dataset):
+        raise ParameterError(f"run {run!r}: must leave out labels of {data.dataset}, found {', '.join(data.without)}")
+    return data
+
+
+def jobs(blocks: Mapping[str, Any], faces: Path, expanded: Path, work: Path = WORK) -> list[Job]:
     """All trainings of the matrix, seed by seed; the data of other expansions need not be there yet.
 
     Args:
@@ -93,7 +109,7 @@ def jobs(blocks: Mapping[str, params.Section], faces: Path, expanded: Path, work
     chosen = blocks["ablate"]
     train = params.check("train", blocks["train"].model_dump() | chosen.changes).model_dump()
     crop = Crop(**read_json(faces / "crop.json"))
-    inputs = [faces / "manifest.parquet", expanded / "manifest.parquet"]
+    inputs = faces / "manifest.parquet", expanded / "manifest.parquet"
     if missing := [path for path in inputs if not path.is_file()]:
         raise MissingError(f"matrix: manifest expected in {missing[0].parent.name!r}, found none: run `make reproduce`")
     shards = sorted(path for path in (*faces.rglob("*.tar"), *expanded.rglob("*.tar")))
@@ -110,7 +126,7 @@ def jobs(blocks: Mapping[str, params.Section], faces: Path, expanded: Path, work
                 raise MissingError(f"run {run!r}: weights expected at {start.name!r}, found none: dvc pull pretrain")
             key = digest(config.model_dump(), asdict(data), own.name, state, *([start] if start else []))
             folders = (faces / "manifest.parquet", own / "manifest.parquet")
-            found.append(Job(run, seed, config, data, folders, tuple(inputs), chosen.frames, work / key))
+            found.append(Job(run, seed, config, data, folders, inputs, chosen.frames, work / key))
     return found
 
 
@@ -145,7 +161,7 @@ def forge(job: Job, block: params.Section, workers: int) -> None:
     write_table(made, out)
 
 
-def train_missing(todo: Sequence[Job], blocks: Mapping[str, params.Section], *, minutes: float = float("inf")) -> None:
+def train_missing(todo: Sequence[Job], blocks: Mapping[str, Any], *, minutes: float = float("inf")) -> None:
     """Train what is not there yet, in as many processes as the parameters say; results do not depend on the order.
 
     minutes: no training starts after so many.
@@ -238,7 +254,9 @@ def write(todo: Sequence[Job], groups: Mapping[str, Sequence[str]], out: Path) -
 @click.option("--seed", "seeds", multiple=True, type=int, help="Instead of the seeds of the parameters.")
 @click.option("--minutes", default=float("inf"), help="Start no training after so many, write what is done.")
 @click.option("--missing", is_flag=True, help="Only say what is still to be trained.")
-def main(out, faces, expanded, names, seeds, minutes, missing) -> None:
+def main(
+    out: Path, faces: Path, expanded: Path, names: Sequence[str], seeds: Sequence[int], minutes: float, missing: bool
+) -> None:
     """Train the matrix of ablations of params.yaml."""
     blocks = params.read()
     chosen = blocks["ablate"]

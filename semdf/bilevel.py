@@ -153,13 +153,17 @@ def hypergradient(
 
     def take(i: int) -> Callable[[Tensor], None]:
         def hook(leaf: Tensor) -> None:
-            d, leaf.grad = leaf.grad, None
-            if isinstance(slopes[i], Tensor):
-                d = d * slopes[i]
-            scale = 1.0 if isinstance(slopes[i], Tensor) else slopes[i]
+            d, slope, scale = leaf.grad, slopes[i], 1.0
+            leaf.grad = None
+            assert d is not None, "what the hook is called for"
+            if isinstance(slope, Tensor):
+                d = d * slope
+            else:
+                scale = slope
             for k, task in enumerate(gradients):
-                if task[i] is not None:
-                    products[k] += scale * _dot(d, task[i]).to(products)
+                part = task[i]
+                if part is not None:
+                    products[k] += scale * _dot(d, part).to(products)
 
         return hook
 

@@ -52,7 +52,8 @@ def laplacian(image: np.ndarray, patch: np.ndarray, mask: np.ndarray, levels: in
     What coarse octaves spread beyond the mask is faded out, so that its outside stays (ours).
     """
     depth = min(levels, max(int(np.log2(min(mask.shape) / 4)), 0))
-    change, weight, result = patch - image, mask[..., None].astype(np.float32), []
+    change, result = patch - image, []
+    weight: np.ndarray = mask[..., None].astype(np.float32)
     for _ in range(depth):
         size = change.shape[1::-1]
         low = cv2.pyrDown(change)
@@ -91,7 +92,8 @@ def _coarser(values: np.ndarray, inside: np.ndarray, sweeps: int) -> np.ndarray:
     height, width = inside.shape
     half = ((width + 1) // 2, (height + 1) // 2)
     known = cv2.resize((~inside).astype(np.float32), half, interpolation=cv2.INTER_AREA)[..., None]
-    small = cv2.resize(values, half, interpolation=cv2.INTER_AREA).reshape(known.shape[0], known.shape[1], -1)
+    small: np.ndarray = cv2.resize(values, half, interpolation=cv2.INTER_AREA)
+    small = small.reshape(known.shape[0], known.shape[1], -1)
     small /= np.maximum(known, 1e-6)
     free = known[..., 0] < 0.5
     free[[0, -1]] = free[:, [0, -1]] = False

@@ -15,7 +15,7 @@ import torch
 from semdf.artifacts import atomic, read_tensors
 from semdf.errors import DataError
 
-__all__ = ["Stateful", "keep", "resume", "warm_cosine"]
+__all__ = ["Stateful", "keep", "resume", "warm_cosine", "waves"]
 
 #: The newest checkpoint and the one before it.
 FILES = ("last.pt", "before.pt")
@@ -94,3 +94,16 @@ def warm_cosine(total: int, warmup: float) -> Callable[[int], float]:
     """Factor of the learning rate: linear rise over the first share `warmup` of the steps, then half a cosine to 0."""
     rise = max(1, round(warmup * total))
     return lambda step: min(1.0, (step + 1) / rise) * (0.5 + 0.5 * math.cos(math.pi * step / total))
+
+
+def waves(steps: int, total: int, warmup: float, half: int = 5) -> Callable[[int], float]:
+    """As `warm_cosine`, but the cosine moves once an epoch of so many steps, goes from 1 to 0 and back in `half` epochs
+    each, and passes over epochs at 0: the authors' schedule (released code)."""
+    rise = max(1, round(warmup * total))
+
+    def factor(step: int) -> float:
+        epoch = step // steps
+        place = epoch if epoch < half else epoch + 1 + (epoch - half) // (2 * half - 1)
+        return min(1.0, (step + 1) / rise) * (0.5 + 0.5 * math.cos(math.pi * place / half))
+
+    return factor

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from functools import cache
 from pathlib import Path
 
 import click
 
 from semdf import __version__
-from semdf.errors import MissingError, ParameterError, SemdfError
+from semdf.errors import MissingError, SemdfError
 
 __all__ = ["main"]
 
@@ -55,6 +54,13 @@ def _shard(ctx: click.Context, option: click.Parameter, value: str | None) -> tu
     if not (i.isdecimal() and n.isdecimal() and int(i) < int(n)):
         raise click.BadParameter(f"expected I/N with 0 <= I < N, found {value!r}")
     return int(i), int(n)
+
+
+def _pairs(ctx: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """`NAME=VALUE` as name and text."""
+    if odd := [value for value in values if not value.partition("=")[1]]:
+        raise click.BadParameter(f"expected NAME=VALUE, found {odd[0]!r}")
+    return {name: text for name, _, text in (value.partition("=") for value in values)}
 
 
 @click.group(cls=_Commands)
@@ -108,6 +114,8 @@ def score(
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--layout", required=True, help="For example faceforensics++; a wrong name lists them all.")
 @click.option("--compression", default="", help="Compression to read, where the layout has several.")
+@click.option("--option", "options", multiple=True, callback=_pairs, metavar="NAME=VALUE",
+              help="Another option of the layout, such as split=originals; a wrong name lists them all.")  # fmt: skip
 @click.option("--frames", type=click.IntRange(1), default=32, show_default=True, help="Frames a video.")
 @click.option("--size", type=click.IntRange(8), default=317, show_default=True, help="Side of the crops, pixels.")
 @click.option("--alignment", type=click.Choice(("native", "similarity")), default="similarity", show_default=True)
@@ -129,6 +137,7 @@ def extract(
     out: Path,
     layout: str,
     compression: str,
+    options: dict[str, str],
     finder: str,
     weights: Path | None,
     annotations: Path | None,
@@ -138,18 +147,20 @@ def extract(
     max_bytes: int,
     **settings,
 ) -> None:
-    """Cut the faces out of the videos and pictures of a data set's official tree ROOT: tars and manifest.parquet in
-    OUT.
+    """Cut the faces out of the videos and pictures of a data set's official tree ROOT: tars, manifest.parquet and
+    crop.json in OUT.
 
     A run that was interrupted goes on where it stopped. With --shard, OUT/shard-I-of-N gets the result; when all are
-    there, `semdf join OUT` puts them together.
+    there, `semdf join OUT` puts them together. Several data sets, each in a folder FACES/NAME, become one by `semdf
+    merge FACES`.
     """
     from semdf import layouts
     from semdf.extract import extract as run
     from semdf.manifest import part_of
     from semdf.video import Limits
 
-    rows = layouts.load(layout, **({"compression": compression} if compression else {})).read(root)
+    options |= {"compression": compression} if compression else {}
+    rows = layouts.load(layout, **options).read(root)
     faces = _finder(finder, weights, annotations, root, face=face, device=device)
     manifest = run(rows, root, out, faces, limits=Limits(max_pixels, max_bytes), **settings)
     _report(manifest, (part_of(out, settings["shard"]) if settings["shard"] else out) / "manifest.parquet", "crops")
@@ -158,10 +169,21 @@ def extract(
 @main.command()
 @click.argument("out", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def join(out: Path) -> None:
-    """Put the shards in OUT together, which `semdf extract --shard` wrote; they stay and may then be deleted."""
+    """Put the shards in OUT together, which `semdf extract --shard` or `semdf expand --shard` wrote; they stay and may
+    then be deleted."""
     from semdf.manifest import join as run
 
-    _report(run(out), out / "manifest.parquet", "crops")
+    _report(run(out), out / "manifest.parquet", "pictures")
+
+
+@main.command()
+@click.argument("faces", type=click.Path(path_type=Path, exists=True, file_okay=False))
+def merge(faces: Path) -> None:
+    """Make the data sets that `semdf extract` put into folders of FACES one: FACES/manifest.parquet and crop.json,
+    which `semdf expand` and training read. The folders stay and are needed."""
+    from semdf.merge import merge as run
+
+    _report(run(faces), faces / "manifest.parquet", "crops")
 
 
 @main.command()
@@ -185,7 +207,7 @@ def check(root: Path, layout: str, headers: bool) -> None:
 @click.argument("faces", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--seed", type=int, required=True, help="Everything random comes from it.")
-@click.option("--preset", default="sjedd", show_default=True, help="sjedd, sladd or self_blended.")
+@click.option("--preset", default="sjedd", show_default=True, help="Of semdf/presets.yaml.")
 @click.option("--region", "regions", multiple=True, help="Instead of the preset's; several are joined by +.")
 @click.option("--per-image", type=click.IntRange(1), default=1, show_default=True, help="Forgeries a crop.")
 @click.option("--pairing", default="preset", show_default=True, help="nearest, landmarks, pose, random or self.")
@@ -195,21 +217,32 @@ def check(root: Path, layout: str, headers: bool) -> None:
 @click.option("--mask", default="preset", show_default=True, help="From landmarks, or from regions (map or parser).")
 @click.option("--recompress", type=int, nargs=2, help="Range of JPEG qualities, for both of a pair.")
 @click.option("--size", type=click.IntRange(16), default=256, show_default=True, help="Crops of pictures, pixels.")
+@click.option("--identity", default="", help="Pictures: a regular expression for who is shown, at the names' start."
+              "  [default: up to the first _]")  # fmt: skip
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Processes.")
+@click.option("--shard", callback=_shard, metavar="I/N", help="Only every N-th forgery, from the I-th on; I from 0.")
 def expand(faces: Path, out: Path, preset: str, per_image: int, seed: int, recompress: tuple[int, ...] | None,
-           size: int, workers: int, **changes) -> None:  # fmt: skip
-    """Forge regions of the real faces in FACES: a manifest or folder of `semdf extract`, or a folder of pictures."""
+           size: int, identity: str, workers: int, shard: tuple[int, int] | None, **changes) -> None:  # fmt: skip
+    """Forge regions of the real faces in FACES: a manifest or folder of `semdf extract`, or a folder of pictures.
+
+    With --shard, OUT/shard-I-of-N gets the result, and FACES must be of `semdf extract`; when all are there, `semdf
+    join OUT` puts them together.
+    """
     from semdf.artifacts import write_table
     from semdf.expand import expand as run
+    from semdf.manifest import part_of
     from semdf.portraits import faces_of, parser_for
     from semdf.presets import choose
 
     chosen = choose(preset, **changes)
-    root, table = faces_of(faces, out / "pictures", size=size)
+    if shard and not (faces.is_file() or (faces / "manifest.parquet").is_file()):  # each shard would cut out all faces
+        raise MissingError(f"faces: with --shard, expected the manifest of `semdf extract` at {faces}. Found none.")
+    root, table = faces_of(faces, out / "pictures", size=size, identity=identity)
     parser = parser_for(chosen, table)
     made = run(table, root, out, preset=chosen, per_image=per_image, recompress=recompress or (), seed=seed,
-               parser=parser, workers=workers)  # fmt: skip
-    _report(made, write_table(made, out / "manifest.parquet"), "forgeries")
+               parser=parser, workers=workers, shard=shard)  # fmt: skip
+    path = part_of(out, shard) / "manifest.parquet" if shard else write_table(made, out / "manifest.parquet")
+    _report(made, path, "forgeries")
 
 
 def _judge(path: Path, detector, frames: int, finder: str, weights: Path | None, annotations: Path | None):
@@ -237,37 +270,7 @@ def _report(manifest, path: Path, what: str) -> None:
 
 
 def _finder(name: str, weights: Path | None, annotations: Path | None, path: Path, **detector):
-    """The finder for one file or folder; `detector`: how RetinaFace is to work. MissingError, which names the ways
-    out, if its files are not there."""
-    from semdf import faces
+    """The finder for one file or folder, see `semdf.finders.choose`."""
+    from semdf.finders import choose
 
-    if name == "whole":
-        return faces.Whole()
-    if name == "auto" and not weights:
-        annotations = annotations or faces.annotations_of(path)
-    if name == "annotations" or (name == "auto" and annotations):
-        if annotations is None:
-            raise ParameterError("--finder annotations needs --annotations FILE.npz")
-        return faces.Annotated(annotations)
-    if name == "templates":
-        return faces.Templates(path if path.is_dir() else path.parent, _retinaface(weights, required=False, **detector))
-    return _retinaface(weights, required=True, **detector)
-
-
-@cache
-def _retinaface(weights: Path | None, *, required: bool, **detector):
-    """The detector whose weights are found; without, None, or MissingError."""
-    from semdf.portraits import weights_folder
-    from semdf.retinaface import MODELS, RetinaFace, find_weights
-
-    where = weights or weights_folder()
-    found = find_weights(where)
-    if found is not None:
-        return RetinaFace(found[1], found[0], **detector)
-    if not required and weights is None:
-        return None
-    names = " or ".join(file for _, file in MODELS.values())
-    raise MissingError(
-        f"RetinaFace: expected {names} at {where}. Found neither. Name the file with --weights or "
-        "$SEMDF_WEIGHTS, or take pictures that show one face, cut out, with --finder whole."
-    )
+    return choose(name, path, annotations=annotations, weights=weights, **detector)

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from semdf.crops import ALIGNMENTS
 from semdf.errors import DataError, MissingError, ParameterError
-from semdf.faces import Face, FaceFinder, crop
+from semdf.faces import Face, FaceFinder, crop, fitted
 from semdf.paths import below
 from semdf.shards import FORMATS, encode_image, encode_png
 from semdf.video import Limits, Sample, read_frames
@@ -66,21 +66,27 @@ def cut(row: dict, root: Path, finder: FaceFinder, settings: Settings) -> tuple[
     except DataError as error:
         return {}, [NOTHING | {"status": f"unreadable landmarks: {error}"}]
     members: dict[str, bytes] = {}
-    cells = list(_cells(stem(row), sample, faces, settings, members))
+    cells = list(_cells(stem(row), sample, faces, finder, settings, members))
     if sample.problem:
         cells.append(NOTHING | {"status": f"incomplete video: {sample.problem}"})
     return members, cells
 
 
 def _cells(
-    name: str, sample: Sample, faces: list[Face | None], settings: Settings, members: dict[str, bytes]
+    name: str,
+    sample: Sample,
+    faces: list[Face | None],
+    finder: FaceFinder,
+    settings: Settings,
+    members: dict[str, bytes],
 ) -> Iterator[dict]:
     """A row for each frame; the files are put into `members`."""
     for image, index, face in zip(sample.images, sample.indices, faces, strict=True):
         if face is None:
             yield NOTHING | {"frame": index, "status": "no face"}
             continue
-        made = crop(image, face, settings.size, settings.margin, settings.alignment)
+        fitting = fitted(image, face, finder, settings.size, settings.alignment)
+        made = crop(*fitting, settings.size, settings.margin, settings.alignment)
         member = f"{name}/{index:04d}{FORMATS[settings.format]}"
         members[member] = encode_image(made.image, settings.format, settings.quality)
         regions = ""

@@ -20,7 +20,10 @@ from semdf.errors import DataError
 from semdf.hierarchy import Hierarchy
 from semdf.shards import read_image
 
-__all__ = ["COLUMNS", "HoldOut", "Samples", "hold_out", "load", "pair_batches", "select", "shuffled_batches", "views"]
+__all__ = [
+    *("COLUMNS", "HoldOut", "Samples", "count_batches", "hold_out", "load"),
+    *("pair_batches", "select", "shuffled_batches", "views"),
+]
 
 #: What a manifest must tell of every sample.
 COLUMNS = (
@@ -47,7 +50,8 @@ class Samples:
         images: [n, H, W, 3] uint8, sRGB.
         targets: [n, N] float32, the label rows.
         observed: [n, N] bool, False where a label row leaves a node open.
-        partner: [n] int64, the index of a fake's pristine source in the same frame; -1 for reals and where unknown.
+        partner: [n] int64, the index of a fake's pristine source in the same frame (or see `semdf.partners`); -1 for
+            reals and where unknown.
     """
 
     rows: pd.DataFrame
@@ -170,9 +174,14 @@ def pair_batches(samples: Samples, batch: int, pairs: int, seed: Sequence[int]) 
         seed: Of the order; (seed, epoch) gives each epoch its own.
 
     Raises:
-        DataError: no fake has its source among the samples.
+        DataError: no fake has its source among the samples, or all of a manipulation miss theirs by the frame.
     """
-    known = samples.fakes[samples.partner[samples.fakes] >= 0]
+    known = _paired(samples)
+    if missed := _missed(samples):
+        raise DataError(
+            f"paired batches need fakes of every manipulation, found none of {', '.join(missed)} whose pristine video "
+            "has a crop of the same frame: sample equal frames, or set train.partner to nearest"
+        )
     if not len(known):
         raise DataError("paired batches need fakes whose pristine source is among the samples, found none")
     order = _draw_evenly(known.numpy(), samples.rows["manipulation"].to_numpy(), pairs, np.random.default_rng(seed))
@@ -193,6 +202,27 @@ def shuffled_batches(samples: Samples, batch: int, pairs: int, seed: Sequence[in
         yield torch.from_numpy(np.concatenate([order[i : i + half], drawn[i : i + half]]))
 
 
+def count_batches(samples: Samples, batch: int, pairs: int, *, paired: bool) -> int:
+    """How many batches an epoch of `pair_batches` gives, or, not `paired`, of `shuffled_batches`."""
+    drawn = min(pairs, len(_paired(samples) if paired else samples.fakes))
+    return drawn // min(batch // 2, drawn) if drawn else 0
+
+
+def _paired(samples: Samples) -> Tensor:
+    """Indices of the fakes whose partner is known."""
+    return samples.fakes[samples.partner[samples.fakes] >= 0]
+
+
+def _missed(samples: Samples) -> list[str]:
+    """Manipulations without any pair although the pristine videos of some of their fakes are among the samples."""
+    kinds = samples.rows["manipulation"].to_numpy()
+    fakes, paired = samples.fakes.numpy(), _paired(samples).numpy()
+    alone = fakes[~np.isin(kinds[fakes], kinds[paired])]
+    if not len(alone):
+        return []
+    return sorted(set(kinds[alone][samples.rows["pristine"].iloc[alone].isin(samples.rows["video"])]))
+
+
 def _draw_evenly(indices: np.ndarray, groups: np.ndarray, count: int, random: np.random.Generator) -> np.ndarray:
     """Up to `count` of `indices` in random order, as even over `groups` as their sizes allow."""
     indices = random.permutation(indices)
@@ -207,6 +237,8 @@ def views(
     random: np.random.Generator | None = None,
     *,
     resample: bool = False,
+    crop: bool = True,
+    flip: bool = True,
     within: tuple[Tensor, int] | None = None,
 ) -> Tensor:
     """What the network sees of each picture: `size` x `size` pixels.
@@ -217,6 +249,7 @@ def views(
     Args:
         images: [n, H, W, 3] uint8.
         random: None for the deterministic view.
+        crop, flip: Whether random views are cut at random, and mirrored at random; no effect on what else is drawn.
         within: When these are the pictures at some places [n] of a batch of so many: numbers are drawn for the whole
             batch, so that a picture's view does not depend on who else is here.
 
@@ -238,5 +271,7 @@ def views(
     places, total = within or (torch.arange(n), n)
     drawn = random.integers(0, height - size + 1, total), random.integers(0, width - size + 1, total)
     tops, lefts, flips = (numbers[places.numpy()] for numbers in (*drawn, random.random(total) < 0.5))
+    if not crop:
+        tops, lefts = np.full_like(tops, (height - size) // 2), np.full_like(lefts, (width - size) // 2)
     cut = [images[i, t : t + size, x : x + size] for i, (t, x) in enumerate(zip(tops, lefts, strict=True))]
-    return torch.stack([c.flip(1) if f else c for c, f in zip(cut, flips, strict=True)]).permute(0, 3, 1, 2)
+    return torch.stack([c.flip(1) if flip and f else c for c, f in zip(cut, flips, strict=True)]).permute(0, 3, 1, 2)

@@ -58,6 +58,8 @@ def decode(path: Path, choose: Callable[[int], list[int]], most: int) -> tuple[d
             raise DataError(f"{path.name}: expected a video stream. Found none.")
         stream = container.streams.video[0]
         codec = stream.codec_context
+        if codec is None:
+            raise DataError(f"{path.name}: expected a video of a known codec. Found none.")
         # the table of an MP4 still counts the frames of which a file that was cut off has no data
         announced = stream.frames if "mp4" in container.format.name else 0
         codec.thread_count = 1  # processes share the cores
@@ -90,17 +92,18 @@ class _Index:
     dts: list[int | None] = field(default_factory=list)
     key: list[bool] = field(default_factory=list)
     shown: list[bool] = field(default_factory=list)
-    kept: list | None = field(default_factory=list)
+    kept: list[Any] | None = field(default_factory=list)
     problem: str = ""
 
     def times(self) -> list[int] | None:
         """The presentation time of each frame by its number; None if the packets do not tell."""
         if None in self.pts or len(set(self.pts)) < len(self.pts) or self.key[:1] != [True]:
             return None
-        return sorted(pts for pts, shown in zip(self.pts, self.shown, strict=True) if shown)
+        return sorted(pts for pts, shown in zip(self.pts, self.shown, strict=True) if shown and pts is not None)
 
     def runs(self, wanted: set[int]) -> list[tuple[int, int]]:
         """(first, last) packets to decode for the frames of these times, without what lies between keyframes."""
+        times: list[Any] = self.pts  # all there: see `times`
         keys = [number for number, key in enumerate(self.key) if key]
         runs: list[tuple[int, int]] = []
         at = 0
@@ -108,7 +111,7 @@ class _Index:
             while at + 1 < len(keys) and keys[at + 1] <= number:
                 at += 1
             first = at  # a frame shown before the keyframe it follows in the file needs the keyframe before
-            while first and self.pts[keys[first]] > self.pts[number]:
+            while first and times[keys[first]] > times[number]:
                 first -= 1
             if runs and keys[first] <= runs[-1][1]:
                 runs[-1] = (runs[-1][0], number)
@@ -118,6 +121,7 @@ class _Index:
 
     def between(self, first: int, last: int) -> list:
         """Packets `first ... last`."""
+        assert self.kept is not None, "asked for where packets are kept"
         return self.kept[first : last + 1]
 
 
@@ -153,7 +157,9 @@ class _Reader:
     def __init__(self, path: Path, index: _Index, most: int) -> None:
         self.path, self.index, self.most = path, index, most
         self.position = {dts: number for number, dts in enumerate(index.dts)}
-        self.container, self.next, self.packets = None, 0, iter(())
+        self.container: Any = None
+        self.packets: Iterator[Any] = iter(())
+        self.next = 0
 
     def between(self, first: int, last: int) -> Iterator:
         """Packets `first ... last`."""

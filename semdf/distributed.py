@@ -106,7 +106,9 @@ def launch(work: Callable[..., None], processes: int, *arguments: Any, device: s
                 process.kill()
 
 
-def _enter(number: int, processes: int, folder: str, backend: str, threads: int, work: Callable, arguments: tuple):
+def _enter(
+    number: int, processes: int, folder: str, backend: str, threads: int, work: Callable, arguments: tuple
+) -> None:
     """What a process of `launch` does."""
     os.environ["LOCAL_RANK"] = str(number)
     torch.set_num_threads(threads)
@@ -245,7 +247,7 @@ class _BatchNorm(nn.BatchNorm2d):
 
     def _follow(self, mean: Tensor, var: Tensor, count: int) -> None:
         """Move the running statistics as `nn.BatchNorm2d` does, the variance without bias."""
-        if self.running_mean is None:
+        if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
             return
         self.num_batches_tracked.add_(1)
         share = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum

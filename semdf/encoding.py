@@ -12,6 +12,7 @@ All are ours; results equal the plain passes up to rounding (tests).
 """
 
 from collections import OrderedDict
+from typing import Any
 
 import open_clip
 import torch
@@ -33,6 +34,11 @@ class PromptTree(nn.Module):
     Buffers: `tokens` [T]; `depths` [T], the position of each in its prompt; `ends` [N], where the prompts end;
     `mask` [T, T], added to the attention: 0 from a token to itself and its ancestors, -inf to all others.
     """
+
+    tokens: Tensor
+    depths: Tensor
+    ends: Tensor
+    mask: Tensor
 
     def __init__(self, tokens: Tensor) -> None:
         super().__init__()
@@ -72,8 +78,8 @@ def encode_prompts(clip: open_clip.CLIP, tree: PromptTree) -> Tensor:
     return clip.ln_final(x) @ clip.text_projection
 
 
-def encode_image(visual: nn.Module, images: Tensor) -> Tensor:
-    """Image features [B, D], not normalised, of images [B, 3, H, W]."""
+def encode_image(visual: Any, images: Tensor) -> Tensor:
+    """Image features [B, D], not normalised, of images [B, 3, H, W]. visual: an image tower of open_clip."""
     plain = isinstance(visual, VisionTransformer) and visual.attn_pool is None and visual.pool_type == "tok"
     if not plain or visual.proj is None or visual.output_tokens:
         return visual(images)
@@ -125,6 +131,9 @@ class Attention(nn.Module):
 class QuickMlp(nn.Sequential):
     """Linear, QuickGELU, linear: x sigmoid(a x) = silu(a x) / a, and both factors go into the matrix products."""
 
+    c_fc: nn.Linear
+    c_proj: nn.Linear
+
     def __init__(self, plain: nn.Sequential) -> None:
         super().__init__(OrderedDict(plain.named_children()))
 
@@ -135,7 +144,7 @@ class QuickMlp(nn.Sequential):
         return torch.addmm(fall.bias, hidden, fall.weight.T, alpha=1 / QUICK).view_as(x)
 
 
-def _blocks(transformer: nn.Module, x: Tensor, read: Tensor, mask: Tensor | None = None) -> Tensor:
+def _blocks(transformer: Any, x: Tensor, read: Tensor, mask: Tensor | None = None) -> Tensor:
     """What becomes of the tokens at the places `read` [R] of x [B, L, D] -> [B, R, D]."""
     *early, last = transformer.resblocks
     if transformer.grad_checkpointing or type(last) is not ResidualAttentionBlock or not transformer.batch_first:

@@ -18,6 +18,7 @@ __all__ = [
     "calibration_error",
     "measure",
     "node_scores",
+    "people",
     "reliability",
     "roc_points",
     "summarise",
@@ -55,7 +56,8 @@ def video_scores(frames: pd.DataFrame, aggregation: Aggregation = "mean") -> pd.
     keys = frames[list(VIDEO_COLUMNS)].drop_duplicates("video").set_index("video")
     groups = frames[ok].groupby("video", sort=False)
     if aggregation == "top3":
-        scores = pd.DataFrame({node: groups[node].apply(lambda p: p.nlargest(3).mean()) for node in nodes})
+        highest = {node: frames.loc[ok, ["video", node]].sort_values(node, ascending=False) for node in nodes}
+        scores = pd.DataFrame({n: h.groupby("video").head(3).groupby("video")[n].mean() for n, h in highest.items()})
     else:
         scores = groups[nodes].agg(aggregation)
     videos = keys.join(scores, how="left").reset_index()
@@ -128,18 +130,34 @@ def calibration_error(fake: np.ndarray, p: np.ndarray, bins: int = 10) -> float:
     return float(np.average((table["p"] - table["share"]).abs(), weights=table["samples"]))
 
 
+def people(videos: pd.DataFrame) -> pd.Series:
+    """Who each video shows: the target, with the data set that the target comes from; the video where none is named.
+
+    Two data sets may call other people by one number, so the name alone does not do. One without originals of its own
+    (FaceShifter) shows the people of another one's `pristine` videos, and shares them with it.
+
+    Args:
+        videos: VIDEO_COLUMNS.
+
+    Returns:
+        A name a row, with the index of `videos`.
+    """
+    home = videos["video"].where(videos["pristine"] == "", videos["pristine"]).str.split("/").str[0]
+    return (home + "/" + videos["target"]).where(videos["target"] != "", videos["video"])
+
+
 def summarise(
     videos: pd.DataFrame, *, resamples: int, seed: int, cluster: str = "target", validation_threshold: float = np.nan
 ) -> pd.DataFrame:
     """One row per data set, per manipulation where a data set has several, and one for all pooled.
 
     Each manipulation is held against all reals of its data set. The pooled AUC also suffers where scores of one data
-    set lie higher than those of another, which no single data set shows.
+    set lie higher than those of another, which no single data set shows; what several test sets share counts once.
 
     Args:
         videos: Rows of `video_scores`, of one run and one split.
-        cluster: What the intervals resample: "target" (the identity that is shown, with all its videos; a video without
-            one is its own) or "video".
+        cluster: What the intervals resample: "target" (whom `people` names, with all their videos; as in DFDC, whose
+            lists name nobody, a video may be its own) or "video".
         validation_threshold: See `measure`.
     """
     if cluster not in ("target", "video"):
@@ -148,8 +166,7 @@ def summarise(
     for dataset, manipulation, part in _parts(videos):
         scored = part[part["status"] == "ok"]
         fake, p = scored["fake"].to_numpy(), scored["p_fake"].to_numpy()
-        own = scored["video"] if cluster == "video" else scored["target"].where(scored["target"] != "", scored["video"])
-        names = (scored["dataset"] + "/" + own).to_numpy()
+        names = (scored["video"] if cluster == "video" else people(scored)).to_numpy()
         interval = auc_interval(fake, p, clusters=names, resamples=resamples, seed=seed)
         table.append(
             {
@@ -174,7 +191,7 @@ def _parts(videos: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
         for name in manipulations if len(manipulations) > 1 else []:
             yield str(dataset), name, group[(group["fake"] == 0) | (group["manipulation"] == name)]
     if len(videos["dataset"].unique()) > 1:
-        yield "all data sets", "all", videos
+        yield "all data sets", "all", videos.drop_duplicates("video")
 
 
 def node_scores(

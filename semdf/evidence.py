@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -40,7 +41,8 @@ def draw(verdict: Verdict, detector: Detector, threshold: float = 0.5) -> tuple[
     image = view[0].permute(1, 2, 0).numpy()
 
     figure = plt.figure(figsize=(1.7 * (len(nodes) + 1), 3.6), layout="constrained")
-    upper, lower = figure.subfigures(2, 1, height_ratios=(1.1, 1))
+    halves: Any = figure.subfigures(2, 1, height_ratios=(1.1, 1))
+    upper, lower = halves
     axes = upper.subplots(1, len(nodes) + 1)
     axes[0].imshow(image)
     axes[0].set_axis_off()

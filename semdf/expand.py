@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
-from multiprocessing import get_context
+from dataclasses import asdict
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from semdf.artifacts import checked, writing
+from semdf import __version__
+from semdf.artifacts import checked, digest, writing
 from semdf.errors import DataError, ParameterError
 from semdf.forge import Options, Portrait, forge, label_of
-from semdf.pairing import Donors, skin_tone, stream
+from semdf.manifest import EXPANSION, Piece, assemble, completed, part_of, written
+from semdf.parts import claim
 from semdf.paths import below
+from semdf.plan import Job, Parser, parsed, plan
 from semdf.presets import Preset, load
-from semdf.shards import ShardWriter, encode_png, read_image
+from semdf.shards import encode_png, read_image
 
 __all__ = ["EXTRA", "RECOMPRESSED", "Parser", "expand"]
 
@@ -37,15 +43,8 @@ NEEDED = (
 #: The manipulation of compressed copies of real crops.
 RECOMPRESSED = "recompressed"
 
-#: Crops that are parsed at once.
-BATCH = 32
-
-
-class Parser(Protocol):
-    """Finds the regions of faces."""
-
-    def parse(self, images: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
-        """Region maps `[H, W]` uint8 (`semdf.crops.REGION_BITS`) of crops `[H, W, 3]` uint8."""
+#: Changes when equal settings make other bytes: finished shards of another number are void.
+FORM = 1
 
 
 def expand(
@@ -59,6 +58,7 @@ def expand(
     seed: int = 0,
     parser: Parser | None = None,
     workers: int = 1,
+    shard: tuple[int, int] | None = None,
 ) -> pd.DataFrame:
     """Forge regions of every real crop; write `out/<data set>/expanded-<label>.tar` and return its manifest.
 
@@ -70,6 +70,9 @@ def expand(
         its forgeries and a copy of the crop itself, which is then what they are paired with: compressing forgeries
         alone would be a trace of its own.
     parser: makes the region maps that the preset's masks need; without it they are those of the manifest.
+    shard: (i, n), 0 <= i < n: every n-th picture from picture i on, into `out/shard-<i>-of-<n>/`, with its manifest;
+        `semdf.manifest.join` puts them together. Donors are found among all crops, whichever the shard. A shard that
+        was killed starts again, one that is complete is not made again.
 
     A forgery that could not be made keeps a row whose status says why. Equal arguments give equal bytes, whatever
     `workers`. The columns are the manifest's and `EXTRA`; `pristine` is the video of the crop that was altered.
@@ -86,102 +89,74 @@ def expand(
             raise DataError(f"manifest, {sample}: expected 5, 68 or 189 landmarks. Found {len(points) / 2:g}.")
     if not (usable["label"] == "real").any():
         raise DataError('manifest: expected real crops (label "real", status "ok"). Found none.')
-    plan = _plan(usable, Path(root), preset, per_image, seed, tuple(recompress))
-    tasks = [(job, Path(root), preset.options) for job in _parsed(plan, Path(root), preset, parser)]
-    rows = []
-    if Path(out).resolve() != Path(root).resolve():
+    if shard is not None and not 0 <= shard[0] < shard[1]:
+        raise ParameterError(f"shard i/n should have 0 <= i < n. Found {shard[0]}/{shard[1]}.")
+    root, out, columns = Path(root), Path(out), [*manifest.columns, *EXTRA]
+    settings = preset, per_image, tuple(recompress), seed
+
+    def pieces() -> Iterator[Piece]:
+        jobs = parsed(plan(usable, root, *settings, shard or (0, 1)), root, preset, parser)
+        return _forged([(job, root, preset.options) for job in jobs], workers)
+
+    if shard is not None:
+        if out.resolve() == root.resolve():  # whose manifest would be replaced when the shards are joined
+            raise ParameterError(f"out should be another folder than that of the crops. Found {out}.")
+        out, record = part_of(out, shard), _record(usable, root, *settings, parser, shard)
+        with claim(out):
+            found = completed(out, record, EXPANSION)
+            return assemble(pieces(), columns, out, record, EXPANSION) if found is None else found
+    made = pieces()
+    if out.resolve() != root.resolve():
         with writing(out):  # an older manifest would take the new tars for its own if this run is interrupted
-            (Path(out) / "manifest.parquet").unlink(missing_ok=True)
-    with _Shards(Path(out)) as shards:
-        for row, members in _forged(tasks, workers):
-            shard = f"{row['dataset']}/{row['manipulation']}.tar"
-            shards.add(shard, members)
-            rows.append(row | {"shard": shard if members else ""})
-    return pd.DataFrame(rows, columns=[*manifest.columns, *EXTRA])
+            (out / "manifest.parquet").unlink(missing_ok=True)
+    return pd.DataFrame(written(made, out), columns=columns)
 
 
-class _Shards(ExitStack):
-    """Tar files by name, opened when first written to."""
-
-    def __init__(self, out: Path) -> None:
-        super().__init__()
-        self.out, self.open = out, {}
-
-    def add(self, shard: str, members: dict[str, bytes]) -> None:
-        if shard not in self.open:
-            path = below(self.out, shard, "data set")
-            for left in path.parent.glob(f"{path.name}.*.partial"):
-                left.unlink()  # of a process that was killed
-            self.open[shard] = self.enter_context(ShardWriter(path))
-        for name, data in members.items():
-            self.open[shard].add(name, data)
+def _record(
+    usable: pd.DataFrame, root: Path, preset: Preset, per_image: int, recompress: tuple[int, ...], seed: int,
+    parser: Parser | None, shard: tuple[int, int],
+) -> dict:  # fmt: skip
+    """What a shard is made from; `table` is the same in all of them."""
+    total = int((usable["label"] == "real").sum()) * (per_image + bool(recompress))
+    common = [__version__, FORM, asdict(preset), per_image, recompress, seed, parser and parser.fingerprint()]
+    rows = (json.dumps(row, default=_plain) for row in usable.to_dict("records"))
+    stamps = [_stamp(root, tar) for tar in sorted(set(usable["shard"]))]
+    videos = len(range(shard[0], total, shard[1]))
+    return {"table": digest(common, *rows), "shard": list(shard), "videos": videos, "files": digest(stamps)}
 
 
-class Job(NamedTuple):
-    """One picture to make. target, donor: rows of the manifest, donor None if there is none; region: "" for a copy.
-
-    number: how often the region came before for this crop. quality: of the JPEG, 0 for none. maps: parsed regions.
-    """
-
-    target: dict
-    donor: dict | None
-    region: str
-    number: int
-    seed: list[int]
-    quality: int
-    maps: tuple[np.ndarray, np.ndarray] | None = None
+def _plain(cell: object) -> object:
+    return cell.tolist() if isinstance(cell, np.ndarray | np.generic) else str(cell)
 
 
-def _plan(
-    usable: pd.DataFrame, root: Path, preset: Preset, per_image: int, seed: int, recompress: tuple[int, ...]
-) -> list[Job]:
-    """Every picture, in the order in which they are written: by data set and region."""
-    rows, plan = usable.to_dict("records"), []
-    tones = np.array([_tone(row, root) for row in rows]) if preset.pairing in ("nearest", "pose") else None
-    donors = Donors(usable, tones, preset.pairing, preset.source)
-    for number in np.flatnonzero(usable["label"] == "real"):
-        name = rows[number]["sample"]
-        random = np.random.default_rng(stream(seed, name))
-        drawn = [r for _ in range(-(-per_image // len(preset.regions))) for r in random.permutation(preset.regions)]
-        quality = int(random.integers(recompress[0], recompress[1] + 1)) if recompress else 0
-        if recompress:
-            plan.append(Job(rows[number], None, "", 0, [], quality))
-        names = sorted(str(region) for region in drawn[:per_image])
-        for place, region in enumerate(names):
-            donor, again = donors.draw(number, random), names[:place].count(region)
-            own = stream(seed, name, region, *([str(again)] if again else []))
-            plan.append(Job(rows[number], None if donor is None else rows[donor], region, again, own, quality))
-    return sorted(plan, key=lambda job: (job.target["dataset"], job.region))
+def _stamp(root: Path, tar: str) -> list[int] | None:
+    try:
+        state = below(root, tar, "shard").stat()
+    except OSError:  # not there, which matters only if it is read
+        return None
+    return [state.st_size, state.st_mtime_ns]
 
 
-def _tone(row: dict, root: Path) -> np.ndarray:
-    return skin_tone(read_image(root, row["shard"], row["member"]), np.reshape(row["landmarks"], (-1, 2)))
-
-
-def _parsed(plan: list[Job], root: Path, preset: Preset, parser: Parser | None) -> list[Job]:
-    """The plan with region maps, if the preset needs them and there is a parser."""
-    if parser is None or preset.options.mask != "regions":
-        return plan
-    faces = {row["sample"]: row for job in plan if job.donor for row in (job.target, job.donor)}
-    maps, names = {}, list(faces)
-    for start in range(0, len(names), BATCH):
-        some = names[start : start + BATCH]
-        images = [read_image(root, faces[name]["shard"], faces[name]["member"]) for name in some]
-        maps |= dict(zip(some, parser.parse(images), strict=True))
-    return [j._replace(maps=(maps[j.target["sample"]], maps[j.donor["sample"]])) if j.donor else j for j in plan]
-
-
-def _forged(tasks: list[tuple[Job, Path, Options]], workers: int) -> Iterator[tuple[dict, dict[str, bytes]]]:
-    """Rows and members in the order of the tasks."""
+def _forged(tasks: list[tuple[Job, Path, Options]], workers: int) -> Iterator[Piece]:
+    """What is written of each task, in their order."""
     with tqdm(total=len(tasks), desc="forgeries", unit="image", mininterval=1) as bar, ExitStack() as stack:
+        made: Iterator[tuple[dict, dict[str, bytes]]]
         if workers == 1 or len(tasks) < 32:
             made = map(_make, tasks)
         else:
-            start = {"mp_context": get_context("spawn"), "initializer": cv2.setNumThreads, "initargs": (1,)}
-            made = stack.enter_context(ProcessPoolExecutor(workers, **start)).map(_make, tasks, chunksize=16)
-        for item in made:
-            yield item
+            pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin)
+            made = stack.enter_context(pool).map(_make, tasks, chunksize=16)
+        for row, members in made:
+            yield row, members, [row]
             bar.update()
+
+
+def _begin() -> None:
+    """What a process of the pool does first; it ends when the process that started it is gone."""
+    cv2.setNumThreads(1)
+    parent = parent_process()
+    assert parent, "this is a process of the pool"
+    threading.Thread(target=lambda: (wait([parent.sentinel]), os._exit(1)), daemon=True).start()
 
 
 def _make(task: tuple[Job, Path, Options]) -> tuple[dict, dict[str, bytes]]:
@@ -205,7 +180,7 @@ def _make(task: tuple[Job, Path, Options]) -> tuple[dict, dict[str, bytes]]:
     faces = [_portrait(face, root, job.maps and job.maps[i]) for i, face in enumerate((target, donor))]
     try:
         made = forge(faces[0], faces[0] if own else faces[1], job.region, seed=job.seed, options=options)
-    except (DataError, cv2.error, np.linalg.LinAlgError) as error:  # landmarks that are no face
+    except (DataError, cv2.error, np.linalg.LinAlgError, ArithmeticError) as error:  # landmarks that are no face
         return row | {"status": f"not forged: {str(error).strip()}"}, {}
     member, mask = f"{stem}/{target['frame']:04d}.png", f"{stem}/{target['frame']:04d}.mask.png"
     members = {
@@ -227,7 +202,9 @@ def _compress(image: np.ndarray, quality: int) -> np.ndarray:
     if not quality:
         return image
     _, data = cv2.imencode(".jpg", np.ascontiguousarray(image[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+    bgr = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    assert bgr is not None, "it was encoded here"
+    return np.ascontiguousarray(bgr[..., ::-1])
 
 
 def _stem(row: dict) -> str:

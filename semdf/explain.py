@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from sklearn.metrics import roc_auc_score
 
 from semdf.errors import DataError, ParameterError
 from semdf.hierarchy import Hierarchy
 
-__all__ = ["Findings", "find", "naming", "sentence", "spans"]
+__all__ = ["Findings", "among_fakes", "find", "naming", "sentence", "spans"]
 
 
 @dataclass(frozen=True)
@@ -116,12 +117,12 @@ def spans(p: Sequence[float], times: Sequence[float], threshold: float = 0.5) ->
     p: [T] a node's marginal, NaN where a frame has no face (which ends a run). times: [T], rising, seconds or
     frame numbers.
     """
-    p, times = np.asarray(p, dtype=float), np.asarray(times, dtype=float)
-    if p.shape != times.shape or p.ndim != 1 or (np.diff(times) <= 0).any():
-        raise DataError(f"p and times must be [T] with rising times, found {list(p.shape)} and {times.tolist()}")
-    above = np.concatenate([[False], p >= threshold, [False]]).astype(int)
+    values, at = np.asarray(p, dtype=float), np.asarray(times, dtype=float)
+    if values.shape != at.shape or values.ndim != 1 or (np.diff(at) <= 0).any():
+        raise DataError(f"p and times must be [T] with rising times, found {list(values.shape)} and {at.tolist()}")
+    above = np.concatenate([[False], values >= threshold, [False]]).astype(int)
     starts, ends = np.flatnonzero(np.diff(above) == 1), np.flatnonzero(np.diff(above) == -1) - 1
-    return [(float(times[a]), float(times[b])) for a, b in zip(starts, ends, strict=True)]
+    return [(float(at[a]), float(at[b])) for a, b in zip(starts, ends, strict=True)]
 
 
 def naming(
@@ -130,7 +131,8 @@ def naming(
     """Does the detector name what was altered? Precision at k for every fake row.
 
     The level's nodes are ranked by their marginals; k is how many were altered. Precision at k is the share of the
-    first k that were. Chance is k / (nodes of the level), what a random order scores on average.
+    first k that were. Chance is k / (nodes of the level), what a random order scores on average. Constant is what one
+    order for all pictures scores, that of the mean marginals: a detector that is no better names by habit.
 
     Args:
         rows: [n] rows with `p_<node>`.
@@ -139,16 +141,57 @@ def naming(
         observed: [n, N], False where a label row leaves a node open; such rows are left out. None: all are observed.
 
     Returns:
-        The rows that name something, with their index: k, precision, chance, best (1 where the first was altered).
+        The rows that name something, with their index: k, precision, chance, constant, best (1 where the first was
+        altered).
     """
     nodes = list(hierarchy.levels[level])
     truth = np.asarray(targets)[:, nodes].astype(bool)
     keep = truth.any(1)
     if observed is not None:
         keep &= np.asarray(observed)[:, nodes].all(1)
-    scores = rows[[f"p_{hierarchy.nodes[i]}" for i in nodes]].to_numpy()
-    ranked = np.take_along_axis(truth, np.argsort(-scores, axis=1, kind="stable"), axis=1)[keep]
-    k = truth[keep].sum(1)
-    hits = np.cumsum(ranked, axis=1)[np.arange(len(k)), k - 1] if len(k) else np.zeros(0)
-    table = {"k": k, "precision": hits / np.maximum(k, 1), "chance": k / len(nodes), "best": ranked[:, 0].astype(int)}
+    truth, k = truth[keep], truth[keep].sum(1)
+    scores = rows.loc[keep, [f"p_{hierarchy.nodes[i]}" for i in nodes]].to_numpy()
+    table = {
+        "k": k,
+        "precision": _first_right(truth, scores, k),
+        "chance": k / len(nodes),
+        "constant": _first_right(truth, np.broadcast_to(scores.mean(0), scores.shape), k) if len(k) else np.zeros(0),
+        "best": np.take_along_axis(truth, scores.argmax(1)[:, None], axis=1)[:, 0].astype(int),
+    }
     return pd.DataFrame(table, index=rows.index[keep])
+
+
+def _first_right(truth: np.ndarray, scores: np.ndarray, k: np.ndarray) -> np.ndarray:
+    """Share of the first k of each row, by falling score, that are true, [n]."""
+    ranked = np.take_along_axis(truth, np.argsort(-scores, axis=1, kind="stable"), axis=1)
+    counts = np.cumsum(ranked, axis=1)
+    return np.take_along_axis(counts, np.maximum(k, 1)[:, None] - 1, axis=1)[:, 0] / np.maximum(k, 1)
+
+
+def among_fakes(
+    rows: pd.DataFrame, targets: np.ndarray, hierarchy: Hierarchy, *, observed: np.ndarray | None
+) -> pd.DataFrame:
+    """Does a node tell more than that something was altered? AUCs among fakes, where a detector of fakes is at chance.
+
+    Against all pictures a node's marginal can have a high AUC because it follows p(fake). Here reals are left out, and
+    the score is p(node | fake) = p(node) / p(fake); the control is p(fake) itself.
+
+    Args: as for `naming`.
+
+    Returns:
+        A row for each node below the root that some fakes have and some have not: node, auc, control, altered and
+        unaltered (numbers of fakes).
+    """
+    truth, table = np.asarray(targets).astype(bool), []
+    root = next(iter(hierarchy.levels["root"]))
+    known = np.ones_like(truth) if observed is None else np.asarray(observed).astype(bool)
+    p = rows[[f"p_{node}" for node in hierarchy.nodes]].to_numpy(dtype=float)
+    for i, node in enumerate(hierarchy.nodes):
+        keep = truth[:, root] & known[:, i]
+        altered = truth[keep, i]
+        if i == root or altered.all() or not altered.any():
+            continue
+        given = np.round(p[keep, i] / np.maximum(p[keep, root], 1e-12), 9)  # equal parts of p(fake) stay equal
+        scores = {"auc": roc_auc_score(altered, given), "control": roc_auc_score(altered, p[keep, root])}
+        table.append({"node": node, **scores, "altered": int(altered.sum()), "unaltered": int((~altered).sum())})
+    return pd.DataFrame(table, columns=["node", "auc", "control", "altered", "unaltered"])

@@ -21,7 +21,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from semdf import __version__
-from semdf.artifacts import checked, digest
+from semdf.artifacts import checked, digest, read_json, write_json
 from semdf.cutting import Settings, cut, stem
 from semdf.errors import DataError, ParameterError
 from semdf.faces import FaceFinder
@@ -30,12 +30,14 @@ from semdf.parts import PartReader, PartWriter, claim
 from semdf.paths import below, leaves
 from semdf.video import Limits
 
-__all__ = ["COLUMNS", "Settings", "extract", "join"]
+__all__ = ["COLUMNS", "CROP", "Settings", "extract", "join"]
 
 #: What extraction asks of a layout's table.
 NEEDED = ("dataset", "manipulation", "video", "path")
 #: Changes when equal settings make other bytes: unfinished work of another number is void.
-FORM = 2
+FORM = 3
+#: Name of the file that says how the crops are cut, which training asks for.
+CROP = "crop.json"
 
 
 def extract(
@@ -55,8 +57,8 @@ def extract(
     shard: tuple[int, int] | None = None,
     scratch: Path | None = None,
 ) -> pd.DataFrame:
-    """Write `out/<data set>/<manipulation>.tar` and `out/manifest.parquet`, and return the manifest: a row for each
-    crop or failure, in the order of `rows`.
+    """Write `out/<data set>/<manipulation>.tar`, `out/manifest.parquet` and `out/crop.json` (size, alignment and
+    margin), and return the manifest: a row for each crop or failure, in the order of `rows`.
 
     rows: a layout's table; root: the folder below which its paths lie. Defaults: Zou et al. (2025), released code.
     workers: processes; the bytes written do not depend on it.
@@ -64,7 +66,7 @@ def extract(
     scratch: where finished videos wait until all are done, `<out>.parts` beside `out` unless named. A run
         that was interrupted takes them up; a change of video, settings or finder makes them void. Removed at
         the end. What is complete is not made again.
-    Raises DataError if a path leaves the root or a video key repeats.
+    Raises DataError if a path leaves the root, a video key repeats, or shards in `out` are cut in another way.
     """
     settings = Settings(frames, size, alignment, margin, format, quality, limits or Limits())
     if workers < 1:
@@ -77,6 +79,7 @@ def extract(
         i, n = shard
         if not 0 <= i < n:
             raise ParameterError(f"shard i/n should have 0 <= i < n. Found {i}/{n}.")
+        _note(out, settings, shared=True)
         records, out = records[i::n], part_of(out, shard)
     scratch = Path(scratch) if scratch else out.with_name(out.name + ".parts")
     jobs = [_job(row, Path(root), common) for row in records]
@@ -85,13 +88,26 @@ def extract(
     manifest = completed(out, record)
     if manifest is not None:
         shutil.rmtree(scratch, ignore_errors=True)  # there if the process was killed just before the end
-        return manifest
-    with claim(scratch):
-        done = PartReader(scratch)
-        _run([job for job in jobs if job.key not in done], len(jobs), workers, _Worker(scratch, root, finder, settings))
-        manifest = assemble(_pieces(jobs, PartReader(scratch)), rows.columns, out, record)
-        shutil.rmtree(scratch)
+    else:
+        with claim(scratch):
+            done = PartReader(scratch)
+            left = [job for job in jobs if job.key not in done]
+            _run(left, len(jobs), workers, _Worker(scratch, root, finder, settings))
+            manifest = assemble(_pieces(jobs, PartReader(scratch)), rows.columns, out, record)
+            shutil.rmtree(scratch)
+    if shard is None:
+        _note(out, settings)
     return manifest
+
+
+def _note(out: Path, settings: Settings, *, shared: bool = False) -> None:
+    """Write how the crops in a folder are cut. shared: by shards, which must all be cut alike, else DataError."""
+    made = {name: getattr(settings, name) for name in ("size", "alignment", "margin")}
+    if shared and (out / CROP).is_file():
+        if (found := read_json(out / CROP)) != made:
+            raise DataError(f"{out / CROP}: expected {made} as of the other shards; else remove all. Found {found}.")
+        return
+    write_json(made, out / CROP)
 
 
 def _check(rows: list[dict]) -> None:
@@ -199,10 +215,12 @@ def _start(worker: _Worker) -> None:
     _WORKER = worker
     cv2.setNumThreads(1)
     parent = parent_process()
+    assert parent, "this is a process of the pool"
     threading.Thread(target=lambda: (wait([parent.sentinel]), os._exit(1)), daemon=True).start()
 
 
 def _run_all(jobs: list[_Job]) -> int:
+    assert _WORKER, "`_start` was first"
     for job in jobs:
         _WORKER.run(job)
     return len(jobs)

@@ -15,7 +15,7 @@ from typing import Protocol
 
 import numpy as np
 
-from semdf.crops import ALIGNMENTS, REGION_BITS, Crop, Face, crop, placement
+from semdf.crops import ALIGNMENTS, REGION_BITS, Crop, Face, crop, placement, rescale
 from semdf.errors import DataError, MissingError
 from semdf.landmarks import TEMPLATE, read_tem
 from semdf.paths import below
@@ -34,6 +34,7 @@ __all__ = [
     "annotations_of",
     "crop",
     "find_weights",
+    "fitted",
     "placement",
 ]
 
@@ -116,6 +117,16 @@ class Annotated:
             box = np.concatenate([points.min(0), points.max(0)])
             faces.append(Face(box, points, 1.0, None if regions is None else regions[index]) if known else None)
         return faces
+
+
+def fitted(frame: np.ndarray, face: Face, finder: FaceFinder, size: int, alignment: str) -> tuple[np.ndarray, Face]:
+    """Frame and face as `crop` should get them: for native crops of `size` pixels at the scale that these have.
+
+    Annotated faces are left alone: the data were made at that scale. See `semdf.crops.rescale`.
+    """
+    if alignment != "native" or isinstance(finder, Annotated):
+        return frame, face
+    return rescale(frame, face, size)
 
 
 def annotations_of(path: Path) -> Path | None:

@@ -52,9 +52,10 @@ def examine(detector: Detector, manifest: Path, chosen: pd.DataFrame, layer: str
         layer: See `semdf.relevance.layer`.
 
     Returns:
-        A row a sample: sample, region, p (of the node), pointing, chance (share of the mask in the picture), iou,
-        iou_chance (of a random map of that size), drop (fall of p when the forged region is concealed), drop_other
-        (mean fall when each of the other regions is).
+        A row a sample: sample, region, p (of the node), pointing, pointing_root (of the root's map, the control: a
+        map that does no better says "fake", not "this region"), chance (share of the mask in the picture), iou,
+        iou_chance (of a random map of that size), alike (correlation of the node's map with the root's), drop (fall
+        of p when the forged region is concealed), drop_other (mean fall when each of the other regions is).
     """
     if missing := set(NODES.values()) - set(detector.nodes):
         raise ParameterError(f"detector must have the nodes {', '.join(sorted(missing))}, found {detector.nodes}")
@@ -66,13 +67,19 @@ def examine(detector: Detector, manifest: Path, chosen: pd.DataFrame, layer: str
 
 def show(detector: Detector, manifest: Path, row: dict, layer: str = "layer3") -> tuple[np.ndarray, ...]:
     """The network's view of a row of `choose` [H, W, 3] uint8, its node's map [H, W], the forged mask [H, W] bool."""
+    image, (own, _), mask = _seen(detector, manifest, row, layer)
+    return image, own, mask
+
+
+def _seen(detector: Detector, manifest: Path, row: dict, layer: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """As `show`, with the maps [2, H, W] of the node and of the root."""
     root = Path(manifest).parent
     image = read_image(root, row["shard"], row["member"])
     forged = read_image(root, row["shard"], row["mask_member"]).reshape(*image.shape[:2], -1)[..., 0] > 127
     node = detector.nodes.index(NODES[row["label"]])
     size, resample = detector.model.image_size, detector.config.crop.resampled
     seen = views(torch.from_numpy(image[None]), size, resample=resample)
-    relevance = maps(detector.model, detector.model.normalise(seen), [node], layer)[0, 0]
+    relevance = maps(detector.model, detector.model.normalise(seen), [node, 0], layer)[0]
     return seen[0].permute(1, 2, 0).numpy(), relevance, _view(forged, size, resample)
 
 
@@ -83,16 +90,19 @@ def _examine(detector: Detector, manifest: Path, row: dict, layer: str) -> dict:
     hidden = {region: conceal(image, _grown(core(points, region, image.shape))) for region in NODES}
     p = detector.score(np.stack([image, *hidden.values()]))[:, node]
     drop = dict(zip(hidden, p[0] - p[1:], strict=True))
-    _, relevance, mask = show(detector, manifest, row, layer)
+    _, (relevance, of_root), mask = _seen(detector, manifest, row, layer)
     share = float(mask.mean())
+    varied = relevance.std() > 0 and of_root.std() > 0
     return {
         "sample": row["sample"],
         "region": row["label"],
         "p": float(p[0]),
         "pointing": pointing_game(relevance, mask),
+        "pointing_root": pointing_game(of_root, mask),
         "chance": share,
         "iou": iou(relevance, mask),
         "iou_chance": share / (2 - share) if share else np.nan,
+        "alike": float(np.corrcoef(relevance.ravel(), of_root.ravel())[0, 1]) if varied else np.nan,
         "drop": float(drop.pop(row["label"])),
         "drop_other": float(np.mean(list(drop.values()))),
     }

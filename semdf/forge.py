@@ -158,7 +158,7 @@ def _window(target: Portrait, moved: np.ndarray, region: str, options: Options, 
     for axis, side in zip((1, 0), shape, strict=True):
         found = np.flatnonzero(cores.any(axis))
         window.append(slice(max(int(found[0]) - pad, 0), min(int(found[-1]) + 1 + pad, side)))
-    return tuple(window)
+    return window[0], window[1]
 
 
 def _cut(regions: np.ndarray | None, window: tuple[slice, slice]) -> np.ndarray | None:

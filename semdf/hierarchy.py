@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ruamel.yaml import YAML
@@ -131,7 +132,8 @@ def _load(path: Path) -> Hierarchy:
         raise DataError(f"hierarchy {name!r}: not valid YAML: {error}") from error
     _check_keys(name, "the file", content, ("nodes", "children", "labels"))
     _check_keys(name, "nodes", content["nodes"], LEVELS)
-    words, levels = {}, {}
+    words: dict[str, str] = {}
+    levels: dict[str, tuple[int, ...]] = {}
     for level in LEVELS:
         members = content["nodes"][level]
         if not isinstance(members, Mapping) or not members:
@@ -164,11 +166,11 @@ def _check_keys(name: str, what: str, found: object, keys: Sequence[str]) -> Non
         raise DataError(f"hierarchy {name!r}: {what} must have the keys {list(keys)}, found {keys_found}")
 
 
-def _check_edges(name: str, nodes: Sequence[str], levels: Mapping, children: object) -> dict[str, tuple[str, ...]]:
+def _check_edges(name: str, nodes: Sequence[str], levels: Mapping, children: Any) -> dict[str, tuple[str, ...]]:
     """Every edge goes one level down, and every node below the root has a parent and every parent a child."""
     parents = [nodes[i] for level in LEVELS[:2] for i in levels[level]]
     _check_keys(name, "children", children, parents)
-    below = {nodes[i]: set() for level in LEVELS[1:] for i in levels[level]}
+    below: dict[str, set[str]] = {nodes[i]: set() for level in LEVELS[1:] for i in levels[level]}
     for parent, names in children.items():
         lower = LEVELS[1] if nodes.index(parent) in levels["root"] else LEVELS[2]
         allowed = [nodes[i] for i in levels[lower]]
@@ -182,7 +184,7 @@ def _check_edges(name: str, nodes: Sequence[str], levels: Mapping, children: obj
     return {parent: tuple(names) for parent, names in children.items()}
 
 
-def _check_row(name: str, nodes: Sequence[str], label: str, entry: object) -> tuple[int, ...]:
+def _check_row(name: str, nodes: Sequence[str], label: str, entry: Any) -> tuple[int, ...]:
     _check_keys(name, f"label {label!r}", entry, ("row", "source"))
     row = str(entry["row"]).replace(" ", "")
     if len(row) != len(nodes):

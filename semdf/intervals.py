@@ -19,6 +19,7 @@ from semdf.errors import DataError, ParameterError
 
 __all__ = [
     "Comparison",
+    "Difference",
     "Interval",
     "auc_difference",
     "auc_interval",
@@ -26,6 +27,7 @@ __all__ = [
     "delong",
     "delong_test",
     "holm",
+    "student",
     "weighted_auc",
 ]
 
@@ -38,6 +40,15 @@ class Interval(NamedTuple):
     value: float
     low: float
     high: float
+
+
+class Difference(NamedTuple):
+    """A difference with its 95 % interval and two-sided p: p is below 0.05 where 0 lies outside the interval."""
+
+    value: float
+    low: float
+    high: float
+    p: float
 
 
 class Comparison(NamedTuple):
@@ -95,17 +106,36 @@ def auc_difference(
     clusters: Sequence | None = None,
     resamples: int,
     seed: int,
-) -> Interval:
-    """AUC of `a` minus AUC of `b` on the same samples, with its paired 95 % interval: both see every resample.
+) -> Difference:
+    """AUC of `a` minus AUC of `b` on the same samples, with its paired interval and p: both see every resample.
 
-    Arguments as for `auc_interval`.
+    The resamples give the standard error; interval and p-value are Student's t of it, with the clusters of the class
+    that has fewer of them, less one, as degrees of freedom (ours). Of 600 pairs of equally good detectors each, p was
+    below 0.05 in 3 to 6 % for 20 to 80 clusters of one to five videos and AUCs of 0.7 to 0.96, and in none at 0.99.
+
+    Arguments as for `auc_interval`. NaN but for the value where a class has fewer than two clusters.
     """
     fake, a = checked(fake, a)
     _, b = checked(fake, b)
     one = np.ones((1, len(fake)))
     value = float(weighted_auc(fake, a, one)[0] - weighted_auc(fake, b, one)[0])
     draws = _resampled(fake, [a, b], clusters, resamples, seed)
-    return Interval(value, *_ends(draws[0] - draws[1]))
+    if draws.shape[1] < 2:
+        return Difference(value, np.nan, np.nan, np.nan)
+    names = pd.Series(np.arange(len(fake)) if clusters is None else np.asarray(clusters))
+    fewest = int(names.groupby(fake).nunique().min())
+    return Difference(value, *student(value, float(np.std(draws[0] - draws[1], ddof=1)), fewest - 1))
+
+
+def student(value: float, error: float, free: float) -> tuple[float, float, float]:
+    """Ends of the 95 % interval and two-sided p of an estimate with a standard error of `free` degrees of freedom.
+
+    Without any error the interval is the value, and p is 1 at 0 and else 0.
+    """
+    if error <= 0:
+        return value, value, float(value == 0)
+    reach = float(stats.t.ppf(0.975, free)) * error
+    return value - reach, value + reach, float(2 * stats.t.sf(abs(value) / error, free))
 
 
 def _ends(draws: np.ndarray) -> tuple[float, float]:
@@ -199,5 +229,9 @@ def delong_test(fake: np.ndarray, a: np.ndarray, b: np.ndarray) -> Comparison:
 
 
 def holm(p: Sequence[float]) -> np.ndarray:
-    """Holm's step-down correction of a family of p-values, in their order."""
-    return multipletests(list(p), method="holm")[1]
+    """Holm's step-down correction of a family of p-values, in their order; one that is NaN stays so and counts not."""
+    corrected = np.array(p, dtype=float)
+    known = ~np.isnan(corrected)
+    if known.any():
+        corrected[known] = multipletests(corrected[known], method="holm")[1]
+    return corrected

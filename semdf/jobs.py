@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -28,7 +29,7 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 class _Jobs(click.Group):
     """Prints the package's errors in one line."""
 
-    def invoke(self, context: click.Context):
+    def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
         except SemdfError as error:

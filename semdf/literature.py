@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -45,16 +46,22 @@ def read(path: Path = CLAIMS) -> pd.DataFrame:
     return table.assign(auc=auc, year=table["year"].astype(int), suspect=table["suspect"] == "yes")
 
 
-def disagreements(claims: pd.DataFrame) -> pd.DataFrame:
-    """Where sources give different AUCs for one method, test set and level; the widest first.
+def disagreements(claims: pd.DataFrame, same: Sequence[str] = ("train_set", "level")) -> pd.DataFrame:
+    """Where at least two sources give different AUCs for one method and test set; the widest first.
 
-    Levels are never mixed, and rows without a number do not count.
+    Only claims of the same training set and level are about one thing. Two whose level is "unstated" may still be about
+    two things. Rows without a number do not count.
+
+    Args:
+        claims: Of `read`.
+        same: What claims have in common besides method and test set; with fewer columns, spreads are no disagreements.
 
     Returns:
-        method, test_set, level, claims (rows), sources, low, high, spread.
+        method, test_set, the columns of `same`, claims (rows), sources, low, high, spread.
     """
     known = claims[claims["auc"].notna()]
-    groups = known.groupby(["method", "test_set", "level"], as_index=False)
+    groups = known.groupby(["method", "test_set", *same], as_index=False)
     table = groups.agg(claims=("auc", "size"), sources=("source", "nunique"), low=("auc", "min"), high=("auc", "max"))
     table["spread"] = table["high"] - table["low"]
-    return table[table["spread"] > 0].sort_values("spread", ascending=False, ignore_index=True)
+    differ = (table["spread"] > 0) & (table["sources"] > 1)
+    return table[differ].sort_values("spread", ascending=False, ignore_index=True)

@@ -5,7 +5,7 @@ TCSVT 2025.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -96,7 +96,7 @@ class Fidelity(nn.Module):
     def __init__(self, model: nn.Module, hierarchy: Leveled | None = None, levels: Sequence[str] | None = None) -> None:
         super().__init__()
         self.model = model
-        self.hierarchy = model.hierarchy if hierarchy is None else hierarchy
+        self.hierarchy = cast(Leveled, model.hierarchy) if hierarchy is None else hierarchy
         known = tuple(self.hierarchy.levels)
         self.levels = known if levels is None else tuple(levels)
         if not self.levels or len(set(self.levels)) < len(self.levels) or not set(self.levels) <= set(known):
@@ -128,6 +128,8 @@ class Fidelity(nn.Module):
 
 class CrossEntropy(nn.Module):
     """A binary model with its loss: `forward(images, targets, observed=None)` -> [1]."""
+
+    model: Any
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()

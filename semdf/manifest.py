@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from glob import escape
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -15,7 +16,9 @@ from semdf.errors import DataError, MissingError
 from semdf.paths import below
 from semdf.shards import ShardReader, ShardWriter
 
-__all__ = ["COLUMNS", "LAYOUT", "Piece", "assemble", "completed", "join", "part_of"]
+__all__ = [
+    *("COLUMNS", "EXPANSION", "EXTRACTION", "LAYOUT", "Piece", "assemble", "completed", "join", "part_of", "written")
+]
 
 #: What a manifest has after the layout's columns. frame: its number, -1 in the one row of a video without a frame;
 #: box: [4] x0, y0, x1, y1 in the frame; landmarks: x, y in turn, in the crop (both pixels; empty without a face);
@@ -23,10 +26,15 @@ __all__ = ["COLUMNS", "LAYOUT", "Piece", "assemble", "completed", "join", "part_
 #: Before them, at least what names a crop's place.
 LAYOUT = ("dataset", "manipulation", "video")
 COLUMNS = ("frame", "sample", "shard", "member", "regions_member", "box", "landmarks", "score", "status")
+#: Those that name members of the tar.
+MEMBERS = ("member", "regions_member", "mask_member")
+#: Names of the record that says that a folder is complete: of crops, whose pieces of work are videos, and of
+#: forgeries, whose pieces are pictures.
+EXTRACTION, EXPANSION = RECORDS = ("extract.json", "expand.json")
 #: A tar that has grown beyond this is followed by another, bytes (ours).
 LARGEST = 1_000_000_000
 
-#: A video's row of the layout, the files of its crops, the rows on its frames.
+#: A piece of work: a video's row of the layout, the files of its crops, the rows on its frames.
 Piece = tuple[dict, dict[str, bytes], list[dict]]
 
 
@@ -35,13 +43,16 @@ def part_of(out: Path, shard: tuple[int, int]) -> Path:
     return Path(out) / f"shard-{shard[0]:04d}-of-{shard[1]:04d}"
 
 
-def completed(out: Path, record: dict) -> pd.DataFrame | None:
-    """The manifest in `out` if the run of this record was completed there and nothing was put over it, else None."""
+def completed(out: Path, record: dict, name: str = EXTRACTION) -> pd.DataFrame | None:
+    """The manifest in `out` if the run of this record was completed there and nothing was put over it, else None.
+
+    name: of the record's file.
+    """
     path = out / "manifest.parquet"
-    if not ((out / "extract.json").is_file() and path.is_file()):
+    if not ((out / name).is_file() and path.is_file()):
         return None
     try:
-        if read_json(out / "extract.json") == record | {"manifest": digest(path)}:
+        if read_json(out / name) == record | {"manifest": digest(path)}:
             manifest = read_table(path, (*LAYOUT, *COLUMNS))
             if all(below(out, shard, "shard").is_file() for shard in set(manifest["shard"]) - {""}):
                 return manifest
@@ -50,16 +61,31 @@ def completed(out: Path, record: dict) -> pd.DataFrame | None:
     return None
 
 
-def assemble(pieces: Iterable[Piece], columns: Iterable[str], out: Path, record: dict) -> pd.DataFrame:
+def assemble(
+    pieces: Iterable[Piece], columns: Iterable[str], out: Path, record: dict, name: str = EXTRACTION
+) -> pd.DataFrame:
     """Write `<data set>/<manipulation>.tar`, the manifest and, last, the record; the manifest as it is read back.
 
-    pieces: in the order of the rows. columns: of the layout.
+    pieces: in the order of the rows. columns: of the layout, or all in their order. name: of the record's file.
+    Raises DataError where a complete run of the other kind lies: this one would replace its manifest.
     """
-    out = Path(out)
+    out, columns = Path(out), list(columns)
+    if other := [kind for kind in RECORDS if kind != name and (out / kind).is_file()]:
+        raise DataError(f"{out}: expected a folder of its own for what {name} records. Found {other[0]}.")
     with writing(out):
-        (out / "extract.json").unlink(missing_ok=True)
-        for left in (*out.glob(".manifest.parquet.*"), *out.glob(".extract.json.*")):
+        (out / name).unlink(missing_ok=True)
+        for left in (*out.glob(".manifest.parquet.*"), *out.glob(f".{name}.*")):
             left.unlink()  # of a process that was killed
+    rows = written(pieces, out)
+    if not set(COLUMNS) <= set(columns):
+        columns = [column for column in columns if column not in COLUMNS] + list(COLUMNS)
+    path = write_table(pd.DataFrame(rows, columns=columns), out / "manifest.parquet")
+    write_json(record | {"manifest": digest(path)}, out / name)
+    return read_table(path)
+
+
+def written(pieces: Iterable[Piece], out: Path) -> list[dict]:
+    """Write the tars alone; the rows of the manifest."""
     cells = []
     with _Tars(out) as tars:
         for row, members, rows in pieces:
@@ -67,10 +93,7 @@ def assemble(pieces: Iterable[Piece], columns: Iterable[str], out: Path, record:
             for cell in rows:
                 sample = f"{row['video']}/{cell['frame']:04d}" if cell["frame"] >= 0 else row["video"]
                 cells.append(row | cell | {"sample": sample, "shard": shard if cell["member"] else ""})
-    names = [name for name in columns if name not in COLUMNS]
-    path = write_table(pd.DataFrame(cells, columns=names + list(COLUMNS)), out / "manifest.parquet")
-    write_json(record | {"manifest": digest(path)}, out / "extract.json")
-    return read_table(path)
+    return cells
 
 
 class _Tars:
@@ -106,7 +129,7 @@ class _Tars:
     def __enter__(self) -> _Tars:
         return self
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, *error: Any) -> None:
         stack = ExitStack()  # closes all, even where one cannot be
         for writer, *_ in self.open.values():
             stack.push(writer)
@@ -121,35 +144,40 @@ def join(out: Path) -> pd.DataFrame:
     """
     out = Path(out)
     found = sorted(path for path in out.glob("shard-*-of-*") if path.is_dir() and path.suffix != ".parts")
-    done = {path: _record(path) for path in found if (path / "extract.json").is_file()}
+    kinds = {path: [name for name in RECORDS if (path / name).is_file()] for path in found}
+    done = {(path, name): _record(path, name) for path, names in kinds.items() for name in names}
     if not done:
         raise MissingError(f"{out}: expected folders shard-I-of-N of finished shards. Found {len(found)} unfinished.")
-    runs = {(record["table"], record["shard"][1]) for record in done.values()}
+    runs = {(name, record["table"], record["shard"][1]) for (_, name), record in done.items()}
     if len(runs) > 1:
         raise DataError(f"{out}: expected the shards of one run. Found those of {len(runs)}: remove the older ones.")
-    ((table, n),) = runs
-    if missing := list(islice((i for i in range(n) if part_of(out, (i, n)) not in done), 20)):
+    ((name, table, n),) = runs
+    if missing := list(islice((i for i in range(n) if (part_of(out, (i, n)), name) not in done), 20)):
         more = ", ..." if len(missing) == 20 else ""
         raise MissingError(f"{out}: expected {n} finished shards. Found none for {', '.join(map(str, missing))}{more}.")
     videos = sum(record["videos"] for record in done.values())
     record = {"table": table, "shard": None, "videos": videos, "files": [r["files"] for r in done.values()]}
-    manifest = completed(out, record)
+    manifest = completed(out, record, name)
     if manifest is not None:
         return manifest
     parts = [part_of(out, (i, n)) for i in range(n)]
     columns = read_table(parts[0] / "manifest.parquet", (*LAYOUT, *COLUMNS)).columns
-    return assemble(_in_turn([_pieces(part) for part in parts]), columns, out, record)
+    return assemble(_in_turn([_pieces(part, name) for part in parts]), columns, out, record, name)
 
 
-def _record(part: Path) -> dict:
+def _record(part: Path, name: str) -> dict:
     """The record of a finished shard. Raises DataError if it is not of this folder or the manifest is another one."""
-    record = read_json(part / "extract.json")
+    record = read_json(part / name)
     shard = record.get("shard") if isinstance(record, dict) else None
-    if not (isinstance(shard, list) and [type(i) for i in shard] == [int, int] and part_of(part.parent, shard) == part):
-        raise DataError(f"{part}/extract.json: expected the record of this shard. Found {str(record)[:80]}.")
+    if not (
+        isinstance(shard, list)
+        and [type(i) for i in shard] == [int, int]
+        and part_of(part.parent, (shard[0], shard[1])) == part
+    ):
+        raise DataError(f"{part}/{name}: expected the record of this shard. Found {str(record)[:80]}.")
     kinds = {"table": str, "videos": int, "files": str, "manifest": str}
-    if odd := [name for name, kind in kinds.items() if not isinstance(record.get(name), kind)]:
-        raise DataError(f"{part}/extract.json: expected {odd[0]}. Found {str(record.get(odd[0]))[:80]}.")
+    if odd := [key for key, kind in kinds.items() if not isinstance(record.get(key), kind)]:
+        raise DataError(f"{part}/{name}: expected {odd[0]}. Found {str(record.get(odd[0]))[:80]}.")
     path = part / "manifest.parquet"
     if not path.is_file() or digest(path) != record["manifest"]:
         raise DataError(f"{path}: expected the manifest that was written with its record. Found another or none.")
@@ -157,25 +185,28 @@ def _record(part: Path) -> dict:
 
 
 def _in_turn(streams: list[Iterator[Piece]]) -> Iterator[Piece]:
-    """The first of each, the second of each, ...: undoes the dealing out of rows to shards."""
+    """The first of each, the second of each, ...: undoes the dealing out of pieces to shards."""
     while True:
         for stream in streams:
             piece = next(stream, None)
             if piece is None:
                 if any(next(other, None) is not None for other in streams):
-                    raise DataError("shards: expected the videos dealt out in turn. Found a shard that has too few.")
+                    raise DataError("shards: expected them dealt out in turn. Found a shard that has too few pieces.")
                 return
             yield piece
 
 
-def _pieces(part: Path) -> Iterator[Piece]:
-    """The videos of one shard, in the order of its manifest."""
-    manifest = read_table(part / "manifest.parquet", (*LAYOUT, *COLUMNS))
-    layout = [name for name in manifest if name not in COLUMNS]
+def _pieces(part: Path, name: str) -> Iterator[Piece]:
+    """The pieces of one shard, in the order of its manifest."""
+    path = part / "manifest.parquet"
+    named = MEMBERS if name == EXPANSION else MEMBERS[:2]
+    manifest = read_table(path, dict.fromkeys((*LAYOUT, *COLUMNS, *named)))
+    layout = [column for column in manifest if column not in COLUMNS]
+    each = manifest["video"] if name == EXTRACTION else manifest.index
     readers: dict[str, ShardReader] = {}
-    for _, group in manifest.groupby("video", sort=False):
+    for _, group in manifest.groupby(each, sort=False):
         rows = group.to_dict("records")
-        members = {}
+        members: dict[str, bytes] = {}
         for row in rows:
             if bool(row["shard"]) != bool(row["member"]):
                 found = f"{row['shard']!r} and {row['member']!r}"
@@ -184,7 +215,6 @@ def _pieces(part: Path) -> Iterator[Piece]:
                 continue
             if row["shard"] not in readers:
                 readers[row["shard"]] = ShardReader(below(part, row["shard"], "shard"))
-            names = [name for name in (row["member"], row["regions_member"]) if name]
-            members |= {name: readers[row["shard"]].read(name) for name in names}
-        cells = [{name: row[name] for name in COLUMNS if name not in ("sample", "shard")} for row in rows]
-        yield {name: rows[0][name] for name in layout}, members, cells
+            members |= {row[column]: readers[row["shard"]].read(row[column]) for column in named if row[column]}
+        cells = [{column: row[column] for column in COLUMNS if column not in ("sample", "shard")} for row in rows]
+        yield {column: rows[0][column] for column in layout}, members, cells

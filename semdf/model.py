@@ -90,6 +90,10 @@ class NodeDetector(Detector):
             start = solve(prior, hierarchy).float()
         self.offset = nn.Parameter(start, requires_grad=prior is not None)
 
+    def logits(self, images: Tensor) -> Tensor:
+        """Logits `[B, N]` of normalised images `[B, 3, H, W]`."""
+        raise NotImplementedError
+
     def forward(self, images: Tensor) -> Tensor:
         """Probability of each node `[B, N]` of normalised images `[B, 3, H, W]`; node 0's is the score."""
         solve = marginals.marginals if self.structure == "hierarchy" else marginals.independent
@@ -102,11 +106,12 @@ class NodeDetector(Detector):
 class JointEmbedding(NodeDetector):
     """Joint embedding of images and node prompts: `forward(images [B, 3, H, W])` -> marginals `[B, N]`.
 
-    encoder, pretrained, seed: see `towers.create`. structure, prior: see `NodeDetector`.
+    encoder, pretrained, seed, quick_gelu: see `towers.create`. structure, prior: see `NodeDetector`.
     hierarchy: its nodes are the outputs; node 0's marginal is the score, fake above 0.5.
     similarity: "cosine" with a learned scale, or "dot": features not normalised, / 10, as released.
     wording: "single" prompts, or "antonyms": each logit is the similarity to the node's prompt less that to
         its opposite (a variant the authors tried; the opposites' words are ours).
+    scale: what cosines are multiplied by at the start; learned on.
     precision: of the image tower, "float32" or "bfloat16".
     vocabulary: "prompts" keeps the token embeddings that the prompts use, "full" all of them. Same outputs.
     """
@@ -124,6 +129,8 @@ class JointEmbedding(NodeDetector):
         precision: str = "float32",
         vocabulary: str = "prompts",
         seed: int | None = None,
+        scale: float = SCALE,
+        quick_gelu: bool = False,
     ) -> None:
         super().__init__(hierarchy, structure, prior)
         _choose("similarity", similarity, ("cosine", "dot"))
@@ -131,7 +138,7 @@ class JointEmbedding(NodeDetector):
         _choose("vocabulary", vocabulary, ("prompts", "full"))
         self.similarity = similarity
         self.wording = wording
-        clip = towers.create(encoder, pretrained, seed)
+        clip = towers.create(encoder, pretrained, seed, quick_gelu)
         sentences = prompts.sentences(hierarchy)
         if wording == "antonyms":
             sentences += prompts.antonyms(hierarchy)
@@ -144,7 +151,7 @@ class JointEmbedding(NodeDetector):
         self.text = clip
         self.prompts = encoding.PromptTree(tokens)
         # CLIP's own scale has another use (contrast within a batch): it starts anew
-        nn.init.constant_(clip.logit_scale, math.log(SCALE)).requires_grad_(similarity == "cosine")
+        nn.init.constant_(clip.logit_scale, math.log(scale)).requires_grad_(similarity == "cosine")
         self._cache: tuple | None = None
 
     def logits(self, images: Tensor) -> Tensor:
@@ -203,9 +210,10 @@ class NodeHeads(NodeDetector):
         prior: Sequence[float] | None = None,
         precision: str = "float32",
         seed: int | None = None,
+        quick_gelu: bool = False,
     ) -> None:
         super().__init__(hierarchy, structure, prior)
-        self.image, self.head = _headed(encoder, len(hierarchy.nodes), pretrained, precision, seed)
+        self.image, self.head = _headed(encoder, len(hierarchy.nodes), pretrained, precision, seed, quick_gelu)
 
     def logits(self, images: Tensor) -> Tensor:
         """Logits `[B, N]` of normalised images `[B, 3, H, W]`."""
@@ -222,9 +230,10 @@ class BinaryBaseline(Detector):
         pretrained: str | Path | None = None,
         precision: str = "float32",
         seed: int | None = None,
+        quick_gelu: bool = False,
     ) -> None:
         super().__init__()
-        self.image, self.head = _headed(encoder, 1, pretrained, precision, seed)
+        self.image, self.head = _headed(encoder, 1, pretrained, precision, seed, quick_gelu)
 
     def forward(self, images: Tensor) -> Tensor:
         """Probability of fake `[B, 1]`."""
@@ -244,9 +253,9 @@ def released(path: str | Path, hierarchy: Hierarchy, encoder: str = "ViT-B-32-qu
 
 
 def _headed(
-    encoder: str, outputs: int, pretrained: str | Path | None, precision: str, seed: int | None
+    encoder: str, outputs: int, pretrained: str | Path | None, precision: str, seed: int | None, quick_gelu: bool
 ) -> tuple[towers.ImageTower, nn.Linear]:
-    clip = towers.create(encoder, pretrained, seed)
+    clip = towers.create(encoder, pretrained, seed, quick_gelu)
     with towers.seeded(seed):
         head = nn.Linear(clip.visual.output_dim, outputs)
     return towers.ImageTower(clip.visual, precision), head

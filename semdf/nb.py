@@ -38,7 +38,8 @@ def declared(notebook: Path) -> set[str]:
     cells = [c for c in nbformat.read(notebook, 4).cells if "parameters" in c.metadata.get("tags", [])]
     if len(cells) != 1:
         raise ParameterError(f"{notebook.name} must have one cell tagged 'parameters', found {len(cells)}")
-    return {t.id for node in ast.parse(cells[0].source).body if isinstance(node, ast.Assign) for t in node.targets}
+    assigned = [node for node in ast.parse(cells[0].source).body if isinstance(node, ast.Assign)]
+    return {target.id for node in assigned for target in node.targets if isinstance(target, ast.Name)}
 
 
 def run(source: Path, target: Path, values: dict[str, Any]) -> Path:

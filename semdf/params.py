@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from reprlib import Repr
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 
 from semdf import ROOT
 from semdf.errors import MissingError, ParameterError
 
 __all__ = [
-    "SECTIONS",
-    "Ablate",
-    "Ablation",
-    "Data",
-    "Expand",
-    "Explain",
-    "Extract",
-    "Generalise",
-    "Objective",
-    "Parser",
-    "Pretrain",
-    "Robustness",
-    "Run",
-    "Runs",
-    "Score",
-    "Train",
-    "check",
-    "read",
+    *("SECTIONS", "TRAINED", "Ablate", "Ablation", "Data", "Expand", "Explain", "Extract", "Generalise", "Objective"),
+    *("Parser", "Pretrain", "Robustness", "Run", "Runs", "Score", "Train", "check", "read"),
 ]
 
 Count = Annotated[int, Field(ge=1)]
@@ -41,12 +26,16 @@ Positive = Annotated[float, Field(gt=0)]
 
 #: Regions that can be forged; those with + are forged together.
 Region = Literal[
-    *("eyes", "eyebrows", "nose", "lips", "mouth", "skin", "face"),
-    *("eyes+nose", "eyes+mouth", "nose+mouth", "eyes+nose+mouth"),
+    Literal["eyes", "eyebrows", "nose", "lips", "mouth", "skin", "face"],
+    Literal["eyes+nose", "eyes+mouth", "nose+mouth", "eyes+nose+mouth"],
 ]
 
 
-DISTORTIONS = ("saturation", "contrast", "blocks", "noise", "blur", "pixelation", "H.264", "JPEG", "resize")
+#: The data set that training sees unless a run says otherwise; its validation split is watched.
+TRAINED = "FaceForensics++"
+
+Distortion = Literal["saturation", "contrast", "blocks", "noise", "blur", "pixelation", "H.264", "JPEG", "resize"]
+DISTORTIONS = get_args(Distortion)
 
 
 class Section(BaseModel):
@@ -57,20 +46,20 @@ class Section(BaseModel):
 
 #: What the losses of the tasks are added up by; "binary": the cross-entropy baseline, which has one task.
 Objective = Literal[
-    *("binary", "equal", "dwa", "uncertainty", "random", "auto_lambda", "auto_lambda_late", "auto_lambda_fd"),
-    *("upgrad", "pcgrad", "cagrad"),
+    Literal["binary", "equal", "dwa", "uncertainty", "random", "auto_lambda", "auto_lambda_late", "auto_lambda_fd"],
+    Literal["upgrad", "pcgrad", "cagrad"],
 ]
 #: Names of ablations: `semdf.runs.ABLATIONS` says what each changes.
 Ablation = Literal[
-    *("independent", "heads", "independent_heads", "dot", "antonyms", "no_expansion", "root_only", "root_global"),
-    *("root_local", "held_out", "optimiser_step", "frozen_text", "frozen_image", "pretrained", "scratch"),
-    *("unpaired", "no_prior", "full_text_rate"),
+    Literal["independent", "heads", "independent_heads", "dot", "antonyms", "no_expansion", "root_only", "root_global"],
+    Literal["root_local", "held_out", "optimiser_step", "frozen_text", "frozen_image", "pretrained", "scratch"],
+    Literal["unpaired", "no_prior", "full_text_rate", "augmented", "positions"],
 ]
 #: Names of other training data: `semdf.ablate.DATA` says which.
 Data = Literal[
-    *("without_Deepfakes", "without_Face2Face", "without_FaceSwap", "without_NeuralTextures"),
-    *("fake_source", "random_pairing", "sladd", "self_blended", "poisson", "laplacian", "recompressed"),
-    *("ffsc", "without_age", "without_expression", "without_gender", "without_identity", "without_pose"),
+    Literal["without_Deepfakes", "without_Face2Face", "without_FaceSwap", "without_NeuralTextures"],
+    Literal["fake_source", "random_pairing", "sladd", "self_blended", "poisson", "laplacian", "recompressed"],
+    Literal["ffsc", "without_age", "without_expression", "without_gender", "without_identity", "without_pose"],
 ]
 
 
@@ -92,6 +81,10 @@ class Runs(Section):
 
 class Extract(Section):
     datasets: dict[str, str] = Field(min_length=1)
+    options: dict[str, dict[str, str | bool | list[str]]]
+    finder: Literal["annotations", "retinaface"]
+    weights: str
+    device: Literal["cpu", "cuda"]
     videos: Count
     frames: Count
     size: Annotated[int, Field(ge=16, le=4096)]
@@ -99,9 +92,15 @@ class Extract(Section):
     margin: Annotated[float, Field(ge=1)]
     workers: Count
 
+    @model_validator(mode="after")
+    def _each_has_its_data_set(self) -> Extract:
+        if unknown := sorted(set(self.options) - set(self.datasets)):
+            raise ValueError(f"such that options name layouts of datasets, not {unknown[0]!r}")
+        return self
+
 
 class Expand(Section):
-    preset: Literal["sjedd", "sladd", "self_blended"]
+    preset: Literal["sjedd", "sjedd_small", "sladd", "self_blended"]
     regions: list[Region]
     splits: list[Literal["train", "val", "test"]] = Field(min_length=1)
     per_image: Count
@@ -164,8 +163,18 @@ class Train(Section):
     lambda_lr: Positive
     precision: Literal["float32", "bfloat16"]
     threads: Count
-    processes: Count = 1  # config.json of older runs does not tell
+    processes: Count = 1  # config.json of older runs does not tell this, nor what follows
     device: Literal["cpu", "cuda"] = "cpu"
+    partner: Literal["frame", "nearest"] = "frame"
+    random_crop: bool = True
+    flip: bool = True
+    augment: Literal["none", "sjedd"] = "none"
+    scale: Positive = 3.0
+    positions: Positive = 1.0
+    betas: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)] = [0.9, 0.98]
+    clip: Annotated[float, Field(ge=0)] = 1.0
+    decay: Literal["matrices", "all"] = "matrices"
+    schedule: Literal["cosine", "waves"] = "cosine"
 
 
 class Ablate(Section):
@@ -195,7 +204,7 @@ class Robustness(Section):
     detectors: list[str] = Field(min_length=1)
     dataset: str
     split: Literal["train", "val", "test"]
-    distortions: list[Literal[DISTORTIONS]] = Field(min_length=1)
+    distortions: list[Distortion] = Field(min_length=1)
     levels: list[Annotated[int, Field(ge=1, le=5)]] = Field(min_length=1)
     frames: Count
     resamples: Annotated[int, Field(ge=100)]
@@ -224,8 +233,8 @@ SECTIONS: dict[str, type[Section]] = {
 }
 
 
-def check(section: str, values: Any) -> Section:
-    """Validate `values` as the block `section` of params.yaml.
+def check(section: str, values: Any) -> Any:
+    """Validate `values` as the block `section` of params.yaml: an instance of its class in SECTIONS.
 
     Raises:
         ParameterError: unknown section, or a value of the wrong type or out of range; all of them are listed.
@@ -238,8 +247,8 @@ def check(section: str, values: Any) -> Section:
         raise ParameterError("; ".join(_sentence(section, e) for e in error.errors())) from None
 
 
-def read(path: str | Path = ROOT / "params.yaml") -> dict[str, Section]:
-    """Read and check the whole of params.yaml (YAML 1.2, the dialect of DVC).
+def read(path: str | Path = ROOT / "params.yaml") -> dict[str, Any]:
+    """Read and check the whole of params.yaml (YAML 1.2, the dialect of DVC): every section as `check` gives it.
 
     Raises:
         MissingError: there is no such file.
@@ -266,7 +275,7 @@ _SHORT = Repr()
 _SHORT.maxstring = _SHORT.maxother = 80
 
 
-def _sentence(section: str, error: dict) -> str:
+def _sentence(section: str, error: Mapping[str, Any]) -> str:
     where, found = ".".join(map(str, (section, *error["loc"]))), _SHORT.repr(error["input"])
     rule = error["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     match error["type"]:

@@ -134,6 +134,7 @@ def measure(parser: Parser, stills: Labelled, *, size: int = 256, margin: float 
     for index in range(len(stills)):
         cut = cut_face(*stills.read(index), size, margin)
         images.append(cut.image)
+        assert cut.regions is not None, "stills have them"
         truths.append(cut.regions)
     found, truth = np.stack(parser.parse(images)), np.stack(truths)
     shares = region_ious(found, truth)

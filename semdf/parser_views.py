@@ -149,15 +149,15 @@ def _noise(size: int, random: np.random.Generator, channels: int = 1, scales: tu
     for scale in random.choice(scales, min(2, len(scales)), replace=False):
         side = max(2, size // int(scale))
         grid = random.standard_normal((side, side, channels), np.float32)
-        grid = cv2.resize(grid, (size, size), interpolation=cv2.INTER_CUBIC)
-        total += grid.reshape(size, size, channels) * np.float32(random.uniform(0.2, 1))
+        large = cv2.resize(grid, (size, size), interpolation=cv2.INTER_CUBIC)
+        total += large.reshape(size, size, channels) * np.float32(random.uniform(0.2, 1))
     return total
 
 
 def _pattern(size: int, random: np.random.Generator) -> np.ndarray:
     """A surface `[size, size, 3] float32`: plain, shaded, cloudy, striped or made of boxes."""
     colour = _colour(random)
-    picture = np.broadcast_to(colour, (size, size, 3)).astype(np.float32)
+    picture: np.ndarray = np.broadcast_to(colour, (size, size, 3)).astype(np.float32)
     kind = random.integers(5)
     if kind:
         slope = random.normal(0, 0.2, (2, 2, 3)).astype(np.float32)
@@ -279,5 +279,7 @@ def _photograph(picture: np.ndarray, random: np.random.Generator) -> np.ndarray:
     image = (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
     if random.random() < 0.5:
         _, data = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(25, 96))])
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR)[:, :, ::-1]
+        bgr = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        assert bgr is not None, "it was encoded here"
+        image = bgr[:, :, ::-1]
     return np.ascontiguousarray(image)

@@ -120,7 +120,7 @@ def overlay(image: np.ndarray, regions: np.ndarray) -> np.ndarray:
     shown = image.astype(np.float32)
     for name, (colour, share) in _TINTS.items():
         inside = (regions & REGION_BITS[name]) > 0
-        shown[inside] = image[inside] * (1 - share) + np.float32(colour) * share
+        shown[inside] = image[inside] * (1 - share) + np.asarray(colour, np.float32) * share
     return shown.astype(np.uint8)
 
 

@@ -57,7 +57,7 @@ def below(root: Path, name: object, where: str) -> Path:
     """
     if leaves(name):
         raise DataError(f"{where}: the path should lie below the root. Found {name!r}.")
-    path = Path(root) / name
+    path = Path(root) / str(name)
     real, allowed = os.path.realpath(path), [os.path.realpath(root)]
     if not _holds(allowed[0], real):
         allowed += [os.path.realpath(place) for place in os.environ.get(LINKS, "").split(os.pathsep) if place]

@@ -19,7 +19,7 @@ import numpy as np
 
 from semdf.errors import DataError, ParameterError
 
-__all__ = ["DISTORTIONS", "LEVELS", "TRAINING", "Distortion", "distort", "distort_clip", "draw"]
+__all__ = ["DISTORTIONS", "LEVELS", "TRAINING", "Distortion", "augment", "distort", "distort_clip", "draw"]
 
 LEVELS = (1, 2, 3, 4, 5)
 BLOCK = 8  # pixels, side of a grey block
@@ -85,7 +85,9 @@ def _jpeg(image: Image, quality: float, _: np.random.Generator) -> Image:
     done, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, int(quality)])
     if not done:
         raise DataError(f"JPEG: a picture of shape {list(image.shape)} could not be encoded")
-    return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+    bgr = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    assert bgr is not None, "it was encoded here"
+    return np.ascontiguousarray(bgr[..., ::-1])
 
 
 _DF, _SJEDD = "DeeperForensics-1.0, released code", "75 to 90: SJEDD, released code; 60 and 40 ours"
@@ -145,7 +147,14 @@ def draw(image: Image, random: np.random.Generator, probability: float = 0.3) ->
         return image
     name = list(TRAINING)[random.integers(len(TRAINING))]
     level = int(random.choice(TRAINING[name]))
-    return DISTORTIONS[name].apply(image, DISTORTIONS[name].values[level - 1], random)
+    kind = DISTORTIONS[name]
+    assert kind.apply, "those of TRAINING change one picture"
+    return kind.apply(image, kind.values[level - 1], random)
+
+
+def augment(images: Image, randoms: Sequence[np.random.Generator]) -> Image:
+    """Pictures `[n, H, W, 3] uint8`, each treated by `draw` with a generator of its own."""
+    return np.stack([draw(image, random) for image, random in zip(images, randoms, strict=True)])
 
 
 def _known(name: str, level: int) -> Distortion:
@@ -171,8 +180,8 @@ def _h264(frames: Image, crf: int) -> Image:
             container.mux(stream.encode(picture))
         container.mux(stream.encode())
     file.seek(0)
-    with av.open(file) as container:
-        decoded = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    with av.open(file, "r") as encoded:
+        decoded = [frame.to_ndarray(format="rgb24") for frame in encoded.decode(video=0)]
     if len(decoded) != len(frames):
         raise DataError(f"H.264: expected {len(frames)} frames back, found {len(decoded)}")
     return np.stack(decoded)[:, :height, :width]

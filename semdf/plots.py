@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -146,7 +147,8 @@ def pictures(images: Sequence[np.ndarray], titles: Sequence[str], *, columns: in
     lines = max(title.count("\n") + 1 for title in titles)
     shape = (size * columns, (size + 0.16 * lines) * rows)
     figure, axes = plt.subplots(rows, columns, figsize=shape, squeeze=False, layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
+    engine: Any = figure.get_layout_engine()
+    engine.set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
     for ax in axes.flat:
         ax.set_axis_off()
     for ax, image, title in zip(axes.flat[: len(images)], images, titles, strict=True):

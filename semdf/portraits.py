@@ -2,52 +2,54 @@
 
 from __future__ import annotations
 
-import os
+import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from semdf import ROOT, layouts
+from semdf import layouts
 from semdf.artifacts import read_table
-from semdf.errors import MissingError
+from semdf.errors import DataError, MissingError
 from semdf.extract import extract
 from semdf.faces import Templates
+from semdf.finders import retinaface
 from semdf.presets import Preset
-from semdf.retinaface import RetinaFace, find_weights
 from semdf.video import PICTURES
 
-__all__ = ["faces_of", "gather", "parser_for", "weights_folder"]
+if TYPE_CHECKING:
+    from semdf.parsing import Parser
+
+__all__ = ["faces_of", "gather", "parser_for"]
 
 
-def weights_folder() -> Path:
-    """Where weights of face detectors are looked for: $SEMDF_WEIGHTS, or weights/ in the checkout."""
-    return Path(os.environ.get("SEMDF_WEIGHTS", ROOT / "weights"))
-
-
-def gather(pictures: Path, out: Path, *, size: int = 256, margin: float = 1.3) -> tuple[Path, pd.DataFrame]:
+def gather(
+    pictures: Path, out: Path, *, size: int = 256, margin: float = 1.3, identity: str = ""
+) -> tuple[Path, pd.DataFrame]:
     """Cut the face out of every picture of a folder; the folder of the crops, and their manifest.
 
     Landmarks come from NAME.tem beside a picture where there is one (hand-placed), else from RetinaFace if its weights
-    are in `weights_folder()`; a picture in which no face is known keeps a row that says so.
+    are in `semdf.finders.weights_folder()`; a picture in which no face is known keeps a row that says so, and a warning
+    counts them. identity: who is shown, see the layout `pictures`.
+    Raises MissingError if there are neither weights nor a NAME.tem, DataError if no picture gives a face.
     """
-    found = find_weights(weights_folder())
-    detector = RetinaFace(found[1], found[0]) if found else None
-    manifest = extract(
-        layouts.load("pictures").read(pictures),
-        pictures,
-        out,
-        Templates(pictures, detector),
-        frames=1,
-        size=size,
-        alignment="similarity",
-        margin=margin,
-    )
+    rows = layouts.load("pictures", identity=identity).read(pictures)
+    placed = any((pictures / path).with_suffix(".tem").is_file() for path in rows["path"])
+    finder = Templates(pictures, retinaface(needed=not placed))
+    manifest = extract(rows, pictures, out, finder, frames=1, size=size, alignment="similarity", margin=margin)
+    reasons = manifest["status"][manifest["status"] != "ok"].str.split(":", n=1).str[0].value_counts()
+    if len(reasons):
+        found = ", ".join(f"{count} with {reason}" for reason, count in sorted(reasons.items()))
+        if reasons.sum() == len(manifest):
+            raise DataError(f"{pictures}: expected a face in some of {len(manifest)} pictures. Found {found}.")
+        warnings.warn(f"{pictures}: of {len(manifest)} pictures {found}", stacklevel=2)
     return out, manifest
 
 
-def faces_of(path: Path, out: Path, *, size: int = 256) -> tuple[Path, pd.DataFrame]:
+def faces_of(path: Path, out: Path, *, size: int = 256, identity: str = "") -> tuple[Path, pd.DataFrame]:
     """The folder of the crops and their manifest: of a manifest file, of its folder, or cut out of pictures into `out`.
 
+    size, identity: of crops of pictures, see `gather`.
     Raises MissingError for a folder that holds neither manifest.parquet nor a picture.
     """
     path = Path(path)
@@ -55,11 +57,11 @@ def faces_of(path: Path, out: Path, *, size: int = 256) -> tuple[Path, pd.DataFr
     if manifest.is_file():
         return manifest.parent, read_table(manifest)
     if path.is_dir() and any(found.suffix.lower() in PICTURES for found in path.rglob("*")):
-        return gather(path, out, size=size)
+        return gather(path, out, size=size, identity=identity)
     raise MissingError(f"faces: expected manifest.parquet or pictures at {path}. Found neither.")
 
 
-def parser_for(preset: Preset, manifest: pd.DataFrame):
+def parser_for(preset: Preset, manifest: pd.DataFrame) -> Parser | None:
     """A face parser if the preset's masks need one: if they come from region maps and the manifest has some face
     without. Else None."""
     if preset.options.mask != "regions" or (manifest["regions_member"][manifest["status"] == "ok"] != "").all():

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 
@@ -111,7 +112,7 @@ def known() -> tuple[str, ...]:
     """Names of the presets.
 
     >>> known()
-    ('self_blended', 'sjedd', 'sladd')
+    ('self_blended', 'sjedd', 'sjedd_small', 'sladd')
     """
     return tuple(sorted(_document()))
 
@@ -121,8 +122,8 @@ def load(name: str) -> Preset:
     """A preset by its name. ParameterError, which lists the known ones, for another name."""
     if name not in known():
         raise ParameterError(f"preset should be one of {', '.join(known())}. Found {name!r}.")
-    entry = dict(_document()[name])
-    options = {key: _plain(value) for key, value in entry.pop("options", {}).items()}
+    entry = _entry(name)
+    options: dict[str, Any] = {key: _plain(value) for key, value in entry.pop("options", {}).items()}
     if "shape" in options:
         options["shape"] = Shape(**{key: _plain(value) for key, value in options["shape"].items()})
     names = {f.name for f in fields(Preset)} - {"name", "options"}
@@ -145,7 +146,7 @@ def choose(
     """A preset in which some choices are replaced; "preset", or no regions, leaves them."""
     preset = load(name)
     changed = {key: value for key, value in (("pairing", pairing), ("source", source)) if value != AS_PRESET}
-    drawn = {"colour": colour, "blend": blend, "mask": mask}
+    drawn: dict[str, Any] = {"colour": colour, "blend": blend, "mask": mask}
     options = replace(preset.options, **{key: value for key, value in drawn.items() if value != AS_PRESET})
     return replace(preset, regions=tuple(regions) or preset.regions, options=options, **changed)
 
@@ -155,5 +156,16 @@ def _document() -> Mapping:
     return YAML(typ="safe").load(FILE)
 
 
-def _plain(value: object) -> object:
+def _entry(name: str) -> dict:
+    """A preset as it is written, filled up from the one that it is `like`."""
+    entry = dict(_document()[name])
+    return _filled(entry, _entry(entry.pop("like"))) if "like" in entry else entry
+
+
+def _filled(own: Mapping, other: Mapping) -> dict:
+    both = {key: _filled(own[key], other[key]) for key in own.keys() & other.keys() if isinstance(own[key], Mapping)}
+    return {**other, **own, **both}
+
+
+def _plain(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value

@@ -103,14 +103,12 @@ def batches(
     random = np.random.default_rng((*seed, 1))
     order = _order(stills.rows["identity"].to_numpy(), settings.siblings, random)
     sentences = len(stills.rows["captions"].iloc[0])
+    zoom = (settings.zoom[0], settings.zoom[1])
     for start in range(0, len(order) - settings.batch + 1, settings.batch):
         indices = order[start : start + settings.batch]
         flips = random.random(len(indices)) < 0.5
         places = stills.rows["landmarks"]
-        cut = [
-            view(stills.image(i), places.iloc[i], size, random, zoom=tuple(settings.zoom), native=settings.native)
-            for i in indices
-        ]
+        cut = [view(stills.image(i), places.iloc[i], size, random, zoom=zoom, native=settings.native) for i in indices]
         pictures = np.stack([c[:, ::-1] if flip else c for c, flip in zip(cut, flips, strict=True)])
         chosen = random.random((len(indices), sentences)).argsort(1)[:, : settings.sentences]
         yield (

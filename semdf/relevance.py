@@ -8,6 +8,7 @@ Only evidence for the node counts: negative relevance is cut off.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import cv2
 import numpy as np
@@ -31,7 +32,8 @@ def layer(model: nn.Module, name: str = "layer3") -> nn.Module:
     Raises:
         ParameterError: an unknown stage, or a tower that is neither.
     """
-    visual = model.image.visual
+    detector: Any = model
+    visual = detector.image.visual
     if hasattr(visual, "transformer"):
         return visual.transformer.resblocks[-2]
     if name not in LAYERS:
@@ -100,7 +102,7 @@ def iou(relevance: np.ndarray, mask: np.ndarray) -> float:
     relevance, mask = _same(relevance, mask)
     if not mask.any() or relevance.max() <= 0:
         return math.nan
-    highest = np.zeros(mask.size, bool)
+    highest: np.ndarray = np.zeros(mask.size, bool)
     highest[np.argsort(-relevance, axis=None, kind="stable")[: mask.sum()]] = True
     highest = highest.reshape(mask.shape)
     return float((highest & mask).sum() / (highest | mask).sum())

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, field_validator
 from torch import nn
 
-from semdf import ROOT, hierarchy
+from semdf import ROOT, hierarchy, towers
 from semdf.artifacts import read_json, read_weights, write_json, write_weights
 from semdf.errors import DataError, ParameterError
 from semdf.model import BinaryBaseline, Detector, JointEmbedding, NodeHeads
@@ -39,6 +39,8 @@ ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
     "unpaired": {"train": {"paired": False}},
     "no_prior": {"train": {"prior": False}},
     "full_text_rate": {"train": {"text_lr": 1.0}},
+    "augmented": {"train": {"augment": "sjedd"}},
+    "positions": {"train": {"positions": 20.0}, "variant": {"positions": "all"}},
 }
 
 
@@ -56,6 +58,8 @@ class Variant(Section):
         `held_out` of the lower ones, `upper_share` of all [ours].
     virtual: the virtual step of auto_lambda is plain `sgd` [R] or the one that `adamw` is going to take [ours].
     freeze: a tower that is not trained, `text` or `image`, or `none` [R].
+    positions: which models start with `train.positions`: those that learn `nodes` below the root, which lie in places,
+        or `all`, the baseline too (it loses by them) [ours].
     compile: the image tower by torch.compile: equal up to rounding, a minute to start, no gain measured yet [ours].
     """
 
@@ -69,6 +73,7 @@ class Variant(Section):
     upper_share: Annotated[float, Field(gt=0, lt=1)] = 0.25
     virtual: Literal["sgd", "adamw"] = "sgd"
     freeze: Literal["none", "text", "image"] = "none"
+    positions: Literal["nodes", "all"] = "nodes"
     compile: bool = False
 
     @field_validator("levels")
@@ -93,13 +98,17 @@ class Crop(Section):
 
 
 class Config(Section):
-    """Everything that is needed to build a run's model again and to cut pictures for it."""
+    """Everything that is needed to build a run's model again and to cut pictures for it.
+
+    quick_gelu: whether the towers compute with OpenAI's activation, as `save` found them: weights do not tell.
+    """
 
     objective: Objective
     seed: int
     train: Train
     crop: Crop
     variant: Variant = Variant()
+    quick_gelu: bool = False
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -118,25 +127,59 @@ def configure(run: str, seed: int, train: Mapping[str, Any], crop: Mapping[str, 
         crop: The arguments of `Crop`.
 
     Raises:
-        ParameterError: unknown name, two objectives, or a value that is refused.
+        ParameterError: unknown name, two objectives, two names for one field, a name that changes nothing of this run,
+            or a value that is refused.
     """
     parts = run.split("+")
     objectives = [part for part in parts if part not in ABLATIONS] or ["auto_lambda"]
     if len(objectives) > 1:
         raise ParameterError(f"run {run!r}: must name one objective at the most, found {', '.join(objectives)}")
-    changes = [ABLATIONS[part] for part in parts if part in ABLATIONS]
+    names = [part for part in parts if part in ABLATIONS]
+    changes = [ABLATIONS[name] for name in names]
+    fields = [(n, f"{block}.{field}") for n in names for block, values in ABLATIONS[n].items() for field in values]
+    if twice := [(a, b, field) for i, (a, field) in enumerate(fields) for b, other in fields[:i] if other == field]:
+        later, earlier, field = twice[0]
+        raise ParameterError(f"run {run!r}: must set each field once, found {field} in {earlier} and {later}")
     try:
-        return Config(
-            objective=objectives[0],
-            seed=seed,
-            train=reduce(or_, (change.get("train", {}) for change in changes), dict(train)),
-            crop=crop,
-            variant=reduce(or_, (change.get("variant", {}) for change in changes), {}),
+        config = Config.model_validate(
+            {
+                "objective": objectives[0],
+                "seed": seed,
+                "train": reduce(or_, (change.get("train", {}) for change in changes), dict(train)),
+                "crop": crop,
+                "variant": reduce(or_, (change.get("variant", {}) for change in changes), {}),
+            }
         )
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise ParameterError(f"run {run!r}: {where}: {first['msg']}, found {first['input']!r}") from None
+    if idle := [name for name in names if {field for part, field in fields if part == name} <= _unread(config)]:
+        raise ParameterError(
+            f"run {run!r}: each name must change something of {config.objective} and the rest, {idle[0]} does not"
+        )
+    return config
+
+
+def _unread(config: Config) -> set[str]:
+    """Fields of `train` and `variant` that make no difference to a run of this objective and these variants, or not the
+    one that they are named for."""
+    objective, variant = config.objective, config.variant
+    unread: set[str] = set()
+    if objective == "binary":
+        unread |= {"train.prior", *(f"variant.{name}" for name in ("structure", "outputs", "levels", "unobserved"))}
+    if objective == "binary" or variant.outputs == "heads":
+        unread |= {"train.similarity", "train.scale", "train.text_lr", "variant.wording"}
+        unread |= {"variant.freeze"} if variant.freeze == "text" else set()
+    if variant.freeze == "text":
+        unread |= {"train.text_lr"}
+    if config.train.pretrained:
+        unread |= {"train.positions", "variant.positions"}
+    if objective not in ("auto_lambda", "auto_lambda_fd"):
+        unread |= {"variant.upper"}
+    if objective != "auto_lambda":
+        unread |= {"variant.virtual"}
+    return unread
 
 
 def weights_of(train: Train) -> Path | None:
@@ -151,26 +194,30 @@ def build(config: Config, rates: Sequence[float] | None = None) -> Detector:
         rates: [N] label rates for the prior offset per node; None starts without an offset.
     """
     t, v = config.train, config.variant
-    common = {"pretrained": weights_of(t) or t.pretrained or None, "precision": t.precision, "seed": config.seed}
-    nodes = {"structure": v.structure, "prior": rates if t.prior else None, **common}
+    common: dict[str, Any] = {"pretrained": weights_of(t) or t.pretrained or None, "precision": t.precision}
+    common |= {"seed": config.seed, "quick_gelu": config.quick_gelu}
+    nodes: dict[str, Any] = {"structure": v.structure, "prior": rates if t.prior else None, **common}
+    model: Detector
     if config.objective == "binary":
         model = BinaryBaseline(t.encoder, **common)
     elif v.outputs == "heads":
         model = NodeHeads(t.encoder, hierarchy.load(t.hierarchy), **nodes)
     else:
-        model = JointEmbedding(
-            t.encoder, hierarchy.load(t.hierarchy), similarity=t.similarity, wording=v.wording, **nodes
-        )
+        nodes |= {"similarity": t.similarity, "scale": t.scale, "wording": v.wording}
+        model = JointEmbedding(t.encoder, hierarchy.load(t.hierarchy), **nodes)
+    if not t.pretrained and (config.objective != "binary" or v.positions == "all"):
+        model.image.enlarge_positions(t.positions)
     return model.freeze(v.freeze)
 
 
 def save(model: nn.Module, config: Config, folder: Path) -> None:
     """Write weights and configuration."""
     write_weights(model.state_dict(), folder / "model.safetensors")
-    write_json(config.model_dump(), folder / "config.json")
+    found = config.model_copy(update={"quick_gelu": towers.has_quick_gelu(model)})
+    write_json(found.model_dump(), folder / "config.json")
 
 
-def load(folder: Path) -> tuple[nn.Module, Config]:
+def load(folder: Path) -> tuple[Detector, Config]:
     """Read what `save` wrote, strictly. Raises MissingError or DataError."""
     folder = Path(folder)
     try:

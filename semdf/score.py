@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from semdf import ROOT, distributed, hierarchy
 from semdf.artifacts import read_table, read_weights, write_weights
 from semdf.datasets import COLUMNS, views
 from semdf.errors import DataError
 from semdf.hierarchy import Hierarchy
+from semdf.model import Detector as Network
 from semdf.runs import Config, load, save
 from semdf.shards import read_image
 
@@ -32,7 +33,7 @@ DEFAULT_RUN = ROOT / "runs" / "auto_lambda-0"
 class Detector:
     """A trained model with what it needs to look at a crop."""
 
-    model: nn.Module
+    model: Network
     config: Config
 
     @property

@@ -113,7 +113,7 @@ class ShardWriter:
     def __enter__(self) -> ShardWriter:
         return self
 
-    def __exit__(self, kind, *_) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         with writing(self.path):
             try:
                 if kind is None:
@@ -202,9 +202,10 @@ def _reader(path: Path, size: int, changed: int) -> ShardReader:
 
 def _open(root: Path, shard: str) -> ShardReader:
     path = below(root, shard, "shard")
-    if not path.is_file():
-        raise MissingError(f"shard: expected a tar file at {path}. Found none.")
-    state = path.stat()
+    try:
+        state = path.stat()
+    except OSError as error:  # not there, or a name that is too long for one
+        raise MissingError(f"shard: expected a tar file at {path}. Found none: {error.strerror}.") from error
     return _reader(path, state.st_size, state.st_mtime_ns)
 
 

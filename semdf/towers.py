@@ -13,14 +13,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import open_clip
 import torch
 from open_clip.pretrained import download_pretrained_from_hf, download_pretrained_from_url
+from open_clip.transformer import QuickGELU
 from torch import Tensor, nn
 
 from semdf.artifacts import read_tensors, read_weights
-from semdf.encoding import encode_image, lean
+from semdf.encoding import QuickMlp, encode_image, lean
 from semdf.errors import DataError, MissingError, ParameterError
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "Preprocess",
     "create",
     "encode_text",
+    "has_quick_gelu",
     "keep_tokens",
     "known",
     "preprocess",
@@ -87,6 +90,9 @@ class ImageTower(nn.Module):
     slower.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, visual: nn.Module, precision: str = "float32") -> None:
         super().__init__()
         if precision not in ("float32", "bfloat16"):
@@ -109,6 +115,16 @@ class ImageTower(nn.Module):
             features = encode_image(self.visual, images)
         return features.float() if features.dtype == torch.bfloat16 else features
 
+    def enlarge_positions(self, factor: float) -> None:
+        """Multiply the embedding of positions, in the attention pool of a ResNet or before the blocks of a ViT.
+
+        In fresh ResNets it is so small beside the features (1 / sqrt of their number) that what the tower finds hardly
+        depends on where it lies (ours).
+        """
+        place: Any = getattr(self.visual, "attnpool", self.visual)
+        with torch.no_grad():
+            place.positional_embedding.mul_(factor)
+
     def normalise(self, images: Tensor) -> Tensor:
         """`[B, 3, H, W]` uint8 sRGB -> float, as this tower was made for."""
         if images.dtype != torch.uint8:
@@ -121,7 +137,9 @@ def known() -> tuple[str, ...]:
     return tuple(path.stem for path in sorted(FOLDER.glob("*.json")))
 
 
-def create(encoder: str, pretrained: str | Path | None = None, seed: int | None = None) -> open_clip.CLIP:
+def create(
+    encoder: str, pretrained: str | Path | None = None, seed: int | None = None, quick_gelu: bool = False
+) -> open_clip.CLIP:
     """Both towers of an encoder, with pretrained weights or, without `pretrained`, random ones.
 
     encoder: a name from `known()` or of open_clip.
@@ -129,6 +147,7 @@ def create(encoder: str, pretrained: str | Path | None = None, seed: int | None 
         under "model" as the authors save theirs; or the tag "openai", fetched or from its cache: for the encoders
         of OpenAI alone, whose files have pinned hashes.
     seed: of the random weights; None draws from torch's global generator.
+    quick_gelu: OpenAI's activation, whatever the encoder's own is. The files that OpenAI published always get it.
 
     Raises MissingError when the weights cannot be had: an encoder is never silently random.
     """
@@ -140,6 +159,8 @@ def create(encoder: str, pretrained: str | Path | None = None, seed: int | None 
         raise ParameterError(f"encoder: must have CLIP's own causal text tower, found {encoder!r}")
     if pretrained and not _is_file(pretrained):
         return _fetch(encoder, str(pretrained))
+    if quick_gelu or (pretrained and _is_openai(Path(pretrained))):
+        config["quick_gelu"] = True
     with seeded(seed):
         clip = open_clip.CLIP(**config)
     if pretrained:
@@ -153,6 +174,11 @@ def create(encoder: str, pretrained: str | Path | None = None, seed: int | None 
     return clip
 
 
+def has_quick_gelu(model: nn.Module) -> bool:
+    """Whether a model computes with OpenAI's activation: its weights do not tell, and fit the other one, too."""
+    return any(isinstance(module, QuickGELU | QuickMlp) for module in model.modules())
+
+
 @contextmanager
 def seeded(seed: int | None) -> Iterator[None]:
     """Draw from `seed` and leave torch's global generator as it was; None draws from the global one."""
@@ -164,7 +190,7 @@ def seeded(seed: int | None) -> Iterator[None]:
         yield
 
 
-def preprocess(visual: nn.Module) -> Preprocess:
+def preprocess(visual: Any) -> Preprocess:
     """Size, mean and std of an image tower; CLIP's where the weights do not say otherwise."""
     known = getattr(visual, "preprocess_cfg", {})
     size = visual.image_size[0] if isinstance(visual.image_size, tuple | list) else visual.image_size
@@ -236,6 +262,11 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _is_openai(path: Path) -> bool:
+    """Whether a file is one that OpenAI published, or its copy on a hub."""
+    return _sha256(path) in _scripts() | {release.sha256 for release in PINNED.values()}
+
+
 @cache
 def _scripts() -> frozenset[str]:
     """SHA-256 of the TorchScript archives in which OpenAI published its weights."""
@@ -244,6 +275,7 @@ def _scripts() -> frozenset[str]:
 
 
 def _load(clip: open_clip.CLIP, path: Path) -> None:
+    state: Any
     try:
         if path.suffix == ".safetensors":
             state = read_weights(path)

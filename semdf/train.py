@@ -1,13 +1,15 @@
-"""The training loop: paired batches, a weighting strategy, cosine schedule, a checkpoint after every epoch."""
+"""The training loop: paired batches, a weighting strategy, a schedule, a checkpoint after every epoch."""
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count, repeat
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,12 +18,15 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from semdf import ROOT, determinism, distributed, weighting
+from semdf import ROOT, determinism, distributed, perturb, weighting
 from semdf.artifacts import digest, read_table, write_table, write_weights
-from semdf.checkpoints import keep, resume, warm_cosine
-from semdf.datasets import Samples, hold_out, pair_batches, select, shuffled_batches, views
+from semdf.checkpoints import keep, resume, warm_cosine, waves
+from semdf.datasets import Samples, count_batches, hold_out, pair_batches, select, shuffled_batches, views
 from semdf.errors import DataError, ParameterError, SemdfError
 from semdf.losses import CrossEntropy, Fidelity
+from semdf.model import Detector
+from semdf.params import Train
+from semdf.partners import nearest_frames
 from semdf.runs import Config, build, weights_of
 
 __all__ = ["Record", "checkpoints_of", "fit", "predict"]
@@ -31,10 +36,11 @@ Batch = tuple[Tensor, ...]
 
 @dataclass(frozen=True)
 class Record:
-    """What a training leaves: the model after the last epoch, and one row an epoch."""
+    """What a training leaves: the model after the last epoch, one row an epoch, and how many steps an epoch had."""
 
-    model: nn.Module
+    model: Detector
     history: pd.DataFrame
+    steps: int
 
 
 def fit(samples: Samples, validation: Samples, config: Config, *, checkpoints: Path | None = None) -> Record:
@@ -51,7 +57,8 @@ def fit(samples: Samples, validation: Samples, config: Config, *, checkpoints: P
             on several machines must all see it.
 
     Raises:
-        DataError: a loss or a weight of a task is not finite; the batches of that step are kept with the checkpoints.
+        DataError: a loss, a task's weight or the gradient is not finite: the model is as before that step, whose
+            batches are kept with the checkpoints. Or a paired training cannot pair a manipulation (`pair_batches`).
         ParameterError: processes cannot share the batches equally, or what is trained is no mean over a batch.
     """
     t = config.train
@@ -72,21 +79,25 @@ def _fit(samples: Samples, validation: Samples, config: Config, checkpoints: Pat
     determinism.fix(config.seed, t.threads)
     if not v.expanded:
         samples = select(samples, ~samples.rows["manipulation"].str.startswith("expanded").to_numpy())
+    if t.partner == "nearest":
+        samples = nearest_frames(samples)
     held = samples
     if v.upper == "held_out":
         samples, held, _ = hold_out(samples, v.upper_share, config.seed)
-    model = distributed.synchronise(build(config, _rates(samples)).to(distributed.place(t.device)))
+    model: Any = distributed.synchronise(build(config, _rates(samples)).to(distributed.place(t.device)))
     if v.compile:
         model.image.compile()
     binary = config.objective == "binary"
     names = ("root",) if binary else tuple(v.levels)
     objective = CrossEntropy(model) if binary else Fidelity(model, levels=names)
-    optimiser = torch.optim.AdamW(_groups(model, t.lr, t.text_lr, t.weight_decay), betas=(0.9, 0.98))
+    optimiser = torch.optim.AdamW(_groups(model, t), betas=(t.betas[0], t.betas[1]))
     strategy = weighting.load("equal" if binary else config.objective, tasks=names, **_options(config, optimiser))
     reduce = distributed.average if distributed.size() > 1 else None
-    steps = min(t.pairs, len(samples.fakes)) // min(t.batch // 2, len(samples.fakes))
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, warm_cosine(steps * t.epochs, t.warmup))
-    stateful = {"model": model, "strategy": strategy, "optimiser": optimiser, "schedule": schedule}
+    steps = count_batches(samples, t.batch, t.pairs, paired=t.paired)
+    total = max(1, steps * t.epochs)
+    factor = waves(max(1, steps), total, t.warmup) if t.schedule == "waves" else warm_cosine(total, t.warmup)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
+    stateful: dict[str, Any] = {"model": model, "strategy": strategy, "optimiser": optimiser, "schedule": schedule}
     history = resume(checkpoints, stateful)
     distributed.agreed(len(history), "epochs in the folder of checkpoints")
     for epoch in range(len(history), t.epochs):
@@ -101,7 +112,8 @@ def _fit(samples: Samples, validation: Samples, config: Config, checkpoints: Pat
             leave=False,
             disable=distributed.rank() > 0,
         ):
-            lower, upper = (drawn and _prepare(model, config, *drawn) for drawn in (lower, next(uppers)))
+            drawn = next(uppers)
+            lower, upper = _prepare(model, config, *lower), drawn and _prepare(model, config, *drawn)
             rate = optimiser.param_groups[0]["lr"]
             try:
                 step = strategy.backward(objective, lower, upper, lr=rate, weight_decay=t.weight_decay, reduce=reduce)
@@ -109,9 +121,11 @@ def _fit(samples: Samples, validation: Samples, config: Config, checkpoints: Pat
                     raise DataError(
                         f"losses and weights must be finite, found {step.losses.tolist()} and {step.weights.tolist()}"
                     )
+                length = nn.utils.clip_grad_norm_(model.parameters(), t.clip or math.inf)
+                if not length.isfinite():
+                    raise DataError(f"gradients must be finite, found one of length {length.item()}")
             except SemdfError as error:
                 raise DataError(f"epoch {epoch + 1}: {error}{_keep(lower, upper, checkpoints)}") from error
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimiser.step()
             schedule.step()
             rows.append(step.losses.tolist())
@@ -131,10 +145,10 @@ def _fit(samples: Samples, validation: Samples, config: Config, checkpoints: Pat
         )
         if distributed.rank() == 0:
             keep(checkpoints, stateful, history)
-    return Record(model.eval(), pd.DataFrame(history))
+    return Record(model.eval(), pd.DataFrame(history), steps)
 
 
-def predict(model: nn.Module, samples: Samples, *, batch: int = 64, resample: bool = False) -> np.ndarray:
+def predict(model: Detector, samples: Samples, *, batch: int = 64, resample: bool = False) -> np.ndarray:
     """Marginals [n, N] of all samples in the deterministic view; each process of a group does some of the batches."""
     model.eval()
     where = next(model.parameters()).device
@@ -193,14 +207,15 @@ def _take_over(folder: Path) -> Samples:
     return Samples(read_table(folder / "rows.parquet"), **tensors)
 
 
-def _groups(model: nn.Module, lr: float, text_lr: float, weight_decay: float) -> list[dict]:
-    """Matrices and filters decay; biases, norms and scales do not. The text tower may learn more slowly."""
+def _groups(model: nn.Module, t: Train) -> list[dict]:
+    """Matrices and filters decay, biases, norms and scales only if all do. The text tower may learn more slowly."""
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            groups.setdefault((name.startswith("text."), parameter.ndim > 1), []).append(parameter)
+            decays = parameter.ndim > 1 or t.decay == "all"
+            groups.setdefault((name.startswith("text."), decays), []).append(parameter)
     return [
-        {"params": group, "lr": lr * (text_lr if text else 1.0), "weight_decay": weight_decay if decays else 0.0}
+        {"params": group, "lr": t.lr * (t.text_lr if text else 1.0), "weight_decay": t.weight_decay if decays else 0.0}
         for (text, decays), group in groups.items()
     ]
 
@@ -224,12 +239,16 @@ def _uppers(samples: Samples, config: Config, epoch: int) -> Iterator[Drawn]:
         yield from _batches(samples, config, (*seed, again))
 
 
-def _prepare(model: nn.Module, config: Config, samples: Samples, indices: Tensor, random: np.random.Generator) -> Batch:
+def _prepare(model: Detector, config: Config, samples: Samples, indices: Tensor, random: np.random.Generator) -> Batch:
     """This process's share of a batch; random views are drawn for the whole of it."""
-    mine, where = distributed.share(len(indices)), next(model.parameters()).device
-    views_drawn = len(indices) // 2 if config.train.paired and config.train.same_view else len(indices)
-    indices, within = indices[mine], (mine % views_drawn, views_drawn)
-    images = views(samples.images[indices], model.image_size, random, resample=config.crop.resampled, within=within)
+    t, mine, where = config.train, distributed.share(len(indices)), next(model.parameters()).device
+    views_drawn = len(indices) // 2 if t.paired and t.same_view else len(indices)
+    pictures, within = samples.images[indices[mine]], (mine % views_drawn, views_drawn)
+    if t.augment == "sjedd":
+        each = random.spawn(len(indices))  # leaves the random source of the views as it was
+        pictures = torch.from_numpy(perturb.augment(pictures.numpy(), [each[i] for i in mine.tolist()]))
+    indices, choices = indices[mine], {"crop": t.random_crop, "flip": t.flip, "resample": config.crop.resampled}
+    images = views(pictures, model.image_size, random, within=within, **choices)
     batch = model.normalise(images.to(where)), samples.targets[indices].to(where)
     return (*batch, samples.observed[indices].to(where)) if config.variant.unobserved == "masked" else batch
 
@@ -241,6 +260,8 @@ def _options(config: Config, optimiser: torch.optim.AdamW) -> dict:
         case "auto_lambda" | "auto_lambda_fd" | "auto_lambda_late":
             options = {"every": t.lambda_every, "lr": t.lambda_lr, "primary": "root"}
             if config.variant.virtual == "adamw":
+                if config.objective != "auto_lambda":
+                    raise ParameterError(f"virtual: must be 'sgd' under {config.objective}, found 'adamw'")
                 options["optimiser"] = optimiser
             return options
         case "random":

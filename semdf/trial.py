@@ -15,16 +15,15 @@ from scipy.special import expit, logit
 
 from semdf import hierarchy as hierarchies
 from semdf.artifacts import write_table
-from semdf.datasets import Samples, hold_out, load, select
+from semdf.datasets import Samples, load, select
 from semdf.evaluate import FRAME_COLUMNS, VIDEO_COLUMNS, video_scores
 from semdf.layouts import protocols
+from semdf.model import Detector
+from semdf.params import TRAINED
 from semdf.runs import Config
 from semdf.train import fit, predict
 
-__all__ = ["TRAINED", "Data", "Job", "perform", "rounded", "score", "scored_samples", "training_samples"]
-
-#: What training sees unless a run says otherwise; its validation split is scored.
-TRAINED = "FaceForensics++"
+__all__ = ["Data", "Job", "perform", "rounded", "score", "scored_samples", "training_samples"]
 
 
 @dataclass(frozen=True)
@@ -72,8 +71,7 @@ def perform(job: Job) -> None:
     samples = training_samples(job)
     parts = scored_samples(*job.scored, job.config.train.hierarchy, job.frames)
     record = fit(samples, _watched(parts[0]), job.config, checkpoints=checkpoints)
-    steps = record.history.assign(steps=_steps(samples, job.config))
-    write_table(steps, job.folder / "curve.parquet")
+    write_table(record.history.assign(steps=record.steps), job.folder / "curve.parquet")
     scores = pd.concat([score(record.model, part, job.config) for part in parts], ignore_index=True)
     write_table(scores, job.folder / "scores.parquet")
     shutil.rmtree(checkpoints, ignore_errors=True)
@@ -120,7 +118,7 @@ def _watched(samples: Samples) -> Samples:
     return select(samples, own.to_numpy())
 
 
-def score(model, samples: Samples, config: Config) -> pd.DataFrame:
+def score(model: Detector, samples: Samples, config: Config) -> pd.DataFrame:
     """A row a video: `VIDEO_COLUMNS` and `p_<node>`, the mean over its frames, as float32."""
     p = predict(model, samples, resample=config.crop.resampled)
     frames = samples.rows[list(FRAME_COLUMNS[:-1])].assign(**{f"p_{n}": p[:, i] for i, n in enumerate(config.nodes)})
@@ -133,16 +131,3 @@ def rounded(p: pd.Series) -> pd.Series:
     """Probabilities with logits of two decimals: a small file, in which order is kept near 0 and 1 as elsewhere."""
     logits = logit(np.clip(p.to_numpy(dtype=float), 1e-7, 1 - 1e-7))
     return pd.Series(expit(np.round(logits, 2)).astype(np.float32), p.index)
-
-
-def _steps(samples: Samples, config: Config) -> int:
-    """Steps of an epoch."""
-    if config.variant.upper == "held_out":
-        samples = hold_out(samples, config.variant.upper_share, config.seed).lower
-    fakes = samples.fakes.numpy()
-    if not config.variant.expanded:
-        fakes = fakes[~samples.rows["manipulation"].iloc[fakes].str.startswith("expanded").to_numpy()]
-    if config.train.paired:
-        fakes = fakes[samples.partner.numpy()[fakes] >= 0]
-    drawn = min(config.train.pairs, len(fakes))
-    return drawn // min(config.train.batch // 2, drawn)

@@ -9,9 +9,9 @@ from typing import Protocol
 import numpy as np
 
 from semdf import explain
-from semdf.crops import crop, rescale
+from semdf.crops import crop
 from semdf.errors import SemdfError
-from semdf.faces import Annotated, FaceFinder
+from semdf.faces import Annotated, FaceFinder, fitted
 from semdf.hierarchy import Hierarchy
 from semdf.video import read_frames
 
@@ -62,13 +62,13 @@ def judge(path: Path, detector: Detector, finder: FaceFinder, frames: int = 32) 
         absolute = path.absolute().with_suffix("").as_posix()
         key = finder.locate(path) if isinstance(finder, Annotated) else absolute
         faces = finder.find(sample.images, key, sample.indices)
-        found = [i for i, face in enumerate(faces) if face is not None]
-        pairs = [(sample.images[i], faces[i]) for i in found]
+        known = [(i, face) for i, face in enumerate(faces) if face is not None]
+        found, pairs = [i for i, _ in known], [(sample.images[i], face) for i, face in known]
         if not pairs:
             return Verdict(str(path), "no face", {})
-        if detector.crop["alignment"] == "native" and not isinstance(finder, Annotated):
-            pairs = [rescale(*pair, detector.crop["size"]) for pair in pairs]
-        crops = np.stack([crop(image, face, **detector.crop).image for image, face in pairs])
+        size, alignment = detector.crop["size"], detector.crop["alignment"]
+        fitting = [fitted(*pair, finder, size, alignment) for pair in pairs]
+        crops = np.stack([crop(image, face, **detector.crop).image for image, face in fitting])
         p = detector.score(crops)
     except SemdfError as error:
         return Verdict(str(path), str(error), {})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,8 @@ __all__ = ["PICTURES", "Limits", "Sample", "read_frames", "spread"]
 
 #: Endings of files that are pictures; everything else is taken for a video.
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+#: A marker of a JPEG: within a scan, a byte 255 stands for itself before 0 and for a mere restart before 208 to 215.
+_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -64,9 +68,13 @@ def read_frames(path: Path, count: int, limits: Limits = Limits()) -> Sample:  #
     Raises MissingError if there is no file and DataError if no frame of it can be read or it exceeds a limit.
     """
     path = Path(path)
-    if not path.is_file():
-        raise MissingError(f"expected a picture or video at {path}. Found none.")
-    size = path.stat().st_size
+    try:
+        found = path.stat()
+    except OSError as error:  # not there, or a name that is too long for a file
+        raise MissingError(f"expected a picture or video at {path}. Found none: {error.strerror}.") from error
+    if not stat.S_ISREG(found.st_mode):
+        raise MissingError(f"expected a picture or video at {path}. Found no file.")
+    size = found.st_size
     if size == 0:
         raise DataError(f"{path.name}: expected a picture or video. Found an empty file.")
     if size > limits.file_size:
@@ -94,10 +102,28 @@ def _read_picture(path: Path, most: int) -> Sample:
 
 
 def _cut_off(data: bytes) -> bool:
-    """Whether a JPEG or PNG lacks its end: OpenCV then fills in grey and says nothing."""
-    if data[:2] == b"\xff\xd8":  # the last end of image must follow the last start of scan
-        return data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
-    return data[:4] == b"\x89PNG" and b"IEND" not in data[-64:]
+    """Whether a JPEG or PNG lacks its end: OpenCV then fills in grey and says nothing. What follows the end, such as
+    the video of a phone's moving photograph, does not count."""
+    if data[:2] == b"\xff\xd8":
+        return not _ended(data)
+    place = 8
+    while data[:4] == b"\x89PNG" and data[place + 4 : place + 8] != b"IEND":  # length, kind, content, checksum
+        if place >= len(data):
+            return True
+        place += 12 + int.from_bytes(data[place : place + 4], "big")
+    return False
+
+
+def _ended(jpeg: bytes) -> bool:
+    """Whether the end of the image comes where the segments lead; a thumbnail's own end lies within one of them."""
+    place = 2
+    while marker := _MARKER.search(jpeg, place):
+        kind, place = marker[1], marker.end()
+        if kind == b"\xd9":
+            return True
+        if kind not in b"\x01\xd8":  # which stand alone; the others tell their length
+            place += int.from_bytes(jpeg[place : place + 2], "big")
+    return False
 
 
 def _read_video(path: Path, count: int, most: int) -> Sample:

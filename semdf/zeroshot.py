@@ -204,7 +204,10 @@ def _balanced(hit: np.ndarray, truth: np.ndarray) -> float:
 
 
 def _interval(hit: np.ndarray, truth: np.ndarray, people: np.ndarray, resamples: int, seed: int) -> tuple[float, float]:
-    """95 % percentile interval of the balanced accuracy over resampled people."""
+    """95 % percentile interval of the balanced accuracy over resampled people.
+
+    A class that nobody in a resample shows is left out of its mean: how often it is found there is unknown, not 0.
+    """
     random = np.random.default_rng(seed)
     classes, truth = np.unique(truth, return_inverse=True)
     person = np.unique(people, return_inverse=True)[1]
@@ -212,6 +215,7 @@ def _interval(hit: np.ndarray, truth: np.ndarray, people: np.ndarray, resamples:
     np.add.at(found, (person, truth), hit)
     np.add.at(total, (person, truth), 1)
     drawn = random.integers(0, len(found), (resamples, len(found)))
-    shares = found[drawn].sum(1) / np.maximum(total[drawn].sum(1), 1)
-    low, high = np.percentile(shares.mean(1), [2.5, 97.5])
+    shown = total[drawn].sum(1)
+    shares = np.divide(found[drawn].sum(1), shown, out=np.full(shown.shape, np.nan), where=shown > 0)
+    low, high = np.percentile(np.nanmean(shares, axis=1), [2.5, 97.5])
     return float(low), float(high)

@@ -48,6 +48,11 @@ def dfdc(root: Path) -> Path:
     """Two test videos and a training part with a real and its fake."""
     touch(root, "test/videos/aalscayrfi", "test/videos/bbhtdfuqxq")
     write(root, "test/labels.csv", "filename,label\naalscayrfi.mp4,1\nbbhtdfuqxq.mp4,0\n")
+    said = {
+        "aalscayrfi.mp4": {"is_fake": 1, "augmentations": {}},
+        "bbhtdfuqxq.mp4": {"is_fake": 0, "augmentations": {}},
+    }
+    write(root, "test/metadata.json", said)
     touch(root, "train/dfdc_train_part_0/owxbbpjpch", "train/dfdc_train_part_0/wynotylpnm")
     metadata = {
         "owxbbpjpch.mp4": {"label": "FAKE", "split": "train", "original": "wynotylpnm.mp4"},

@@ -15,6 +15,7 @@ from semdf.datasets import load
 from semdf.expand import expand
 from semdf.extract import extract
 from semdf.faces import Annotated
+from semdf.manifest import join
 from semdf.parts import PartWriter
 from semdf.score import Detector, load_detector, score_manifest
 from semdf.shards import ShardWriter
@@ -39,6 +40,14 @@ def expansion(made: Path, out: Path) -> None:
     write_table(expand(manifest, made / "extraction", out, per_image=2), out / "manifest.parquet")
 
 
+def shards(made: Path, out: Path) -> None:
+    """The same forgeries in two shards, joined."""
+    manifest = read_table(made / "extraction" / "manifest.parquet")
+    for i in range(2):
+        expand(manifest, made / "extraction", out, per_image=2, shard=(i, 2))
+    join(out)
+
+
 def training(made: Path, out: Path) -> None:
     """Three epochs of two steps; the checkpoints lie beside the run."""
     manifests = [made / stage / "manifest.parquet" for stage in ("extraction", "expansion")]
@@ -56,7 +65,7 @@ def scoring(made: Path, out: Path) -> None:
 
 
 #: Stages in their order: each reads what those before it made.
-STAGES = {stage.__name__: stage for stage in (extraction, expansion, training, scoring)}
+STAGES = {stage.__name__: stage for stage in (extraction, expansion, shards, training, scoring)}
 
 #: What is watched: where, its name, and which argument is the file that it writes.
 WATCHED = (

@@ -5,6 +5,7 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from semdf import ROOT, ablate, comparisons, params, trial
@@ -91,6 +92,29 @@ def test_names_join_changes_of_objective_method_and_data():
     with pytest.raises(ParameterError, match="train.lr"):
         jobs_of_nothing = blocks({"x": ["equal", "dwa"]}, lr=-1.0)
         params.check("train", TRAIN | jobs_of_nothing["ablate"].changes)
+
+
+def test_names_of_data_that_contradict_or_do_nothing_are_refused():
+    refused = {
+        "no_expansion+poisson": "must train on forgeries to have other ones",
+        "ffsc+sladd": "must train on forgeries to have other ones",
+        "fake_source+fake_source": "once, found source again in fake_source",
+        "without_Deepfakes+without_FaceSwap": "once, found without again in without_FaceSwap",
+        "poisson+laplacian": "once, found blend again in laplacian",
+        "without_age": "must leave out labels of FaceForensics\\+\\+, found age",
+        "ffsc+without_Deepfakes": "must leave out labels of FFSC, found Deepfakes",
+        "equal+held_out": "held_out does not",
+    }
+    for run, words in refused.items():
+        with pytest.raises(ParameterError, match=words):
+            ablate.describe(run, 0, TRAIN, CROP)
+    both = ablate.describe("poisson+random_pairing", 0, TRAIN, CROP)[1]
+    assert both.expand == {"blend": "poisson", "pairing": "random"}
+    one, other = (ablate.describe(run, 0, TRAIN, CROP)[1] for run in ("ffsc+without_age", "without_age+ffsc"))
+    assert (
+        one == other
+        and ablate.describe("ffsc+no_expansion", 0, TRAIN, CROP)[0] == ablate.describe("ffsc", 0, TRAIN, CROP)[0]
+    )
 
 
 def test_what_is_done_is_not_done_again_and_one_meaning_is_trained_once(world, monkeypatch):
@@ -215,6 +239,14 @@ def test_what_borrows_reals_shares_their_people():
     assert (weights[:, val].sum(1) == len(val)).all() and not set(val) & set(test["code"])
 
 
+def test_namesakes_of_two_data_sets_are_two_people():
+    drawn = scores({"equal": 1.0}, seeds=[0], people=8)
+    others = drawn[drawn["dataset"] == "FaceForensics++"].replace({"dataset": {"FaceForensics++": "DiFF"}})
+    others = others.assign(video="DiFF/" + others["video"].str.split("/", n=1).str[1], pristine="")
+    _, codes = comparisons.resampled(pd.concat([drawn, others], ignore_index=True), 10, 0)
+    assert not set(codes[: len(drawn)]) & set(codes[len(drawn) :])
+
+
 def test_a_difference_is_found_where_there_is_one_and_only_there():
     groups = {"weighting": ["equal", "dwa", "random", "upgrad"]}
     drawn = scores({"equal": 1.0, "dwa": 2.5, "random": 0.2})
@@ -250,9 +282,9 @@ def test_intervals_hold_what_they_promise(count):
     random = np.random.default_rng(1)
     for people, seeds in ((0.02, 0.002), (0.005, 0.02), (0.01, 0.01)):
         held = []
-        for _ in range(600):
-            spread = comparisons.pooled({(f"r{i}", "a", "set"): seeds * random.normal(size=2) for i in range(6)})["set"]
-            centre = 0.03 + people * random.normal() + seeds * random.normal(size=(count, 1))
+        noise = {f"r{i}": dict(enumerate(seeds * random.normal(size=(600, 2)))) for i in range(6)}
+        for spread in comparisons.pooled(drawn_aucs(noise)).values():
+            centre = 0.03 + people * random.normal() + np.sqrt(2) * seeds * random.normal(size=(count, 1))
             draws = centre + people * random.normal(size=200)  # a resample moves all seeds alike
             both = np.concatenate([centre, draws], axis=1)
             found = comparisons.paired(both, np.zeros((count, 201)), 60, spread)
@@ -260,17 +292,47 @@ def test_intervals_hold_what_they_promise(count):
         assert 0.92 <= np.mean(held) <= 0.985, (people, seeds)
 
 
-def test_the_noise_of_seeds_is_pooled_over_runs():
-    gaps = {
-        ("x", "a", "one"): np.array([0.0, 2.0]),
-        ("y", "a", "one"): np.array([1.0, 1.0, 4.0]),
-        ("y", "b", "one"): np.array([1.0, 1.0, 1.0]),
-        ("z", "a", "one"): np.array([9.0]),
-        ("z", "a", "two"): np.array([9.0]),
+def drawn_aucs(table: dict[str, dict]) -> dict:
+    """run -> test set -> AUCs of seeds 0, 1, ..., as `Measured.draws` holds them."""
+    return {
+        (run, seed): {name: np.array([values[seed]]) for name, values in own.items()}
+        for run, own in table.items()
+        for seed in range(len(next(iter(own.values()))))
     }
-    variance, free = comparisons.pooled(gaps)["one"]
-    assert variance == pytest.approx((1 * 2 + 2 * 3 + 2 * 0) / 5) and free == 1 + 2
-    assert "two" not in comparisons.pooled(gaps)
+
+
+def test_the_noise_of_seeds_is_pooled_within_runs():
+    runs = {
+        "x": {"one": [0.0, 2.0]},
+        "y": {"one": [1.0, 1.0, 4.0], "two": [0.5, 0.5, 0.5]},
+        "z": {"one": [9.0], "three": [9.0]},
+    }
+    found = comparisons.pooled(drawn_aucs(runs))
+    assert found["one"] == (pytest.approx((1 * 2 + 2 * 3) / 3), 3) and found["two"] == (0.0, 2)
+    assert "three" not in found  # one seed tells nothing
+    assert comparisons.pooled(drawn_aucs({"z": runs["z"]})) == {}
+
+
+def test_a_training_with_two_names_counts_once():
+    runs = {"short": {"one": [0.0, 2.0]}, "long": {"one": [0.0, 2.0, 1.0]}, "other": {"one": [5.0, 9.0]}}
+    variance, free = comparisons.pooled(drawn_aucs(runs))["one"]
+    assert free == 2 + 1 and variance == pytest.approx((2 + 8) / 3)
+
+
+def test_many_differences_do_not_make_the_noise_of_seeds_better_known():
+    """Three runs of two seeds have 3 degrees of freedom, although three differences can be taken between them."""
+    drawn = scores({"equal": 1.0, "dwa": 1.2, "random": 0.8}, seeds=[0, 1], people=8)
+    measured = comparisons.measure(drawn, resamples=100, seed=0)
+    variance, free = comparisons.pooled(measured.draws)["validation"]
+    assert free == 3
+    groups = {"a": ["equal", "dwa", "random"], "b": ["dwa", "random"]}
+    found = comparisons.differences(measured, groups)
+    row = found[found["dataset"] == "validation"].iloc[0]
+    a, b = (np.array([measured.draws[run, s]["validation"] for s in (0, 1)]) for run in ("dwa", "equal"))
+    by_people = np.nanvar((a - b).mean(0)[1:], ddof=1)
+    free = (by_people + variance) ** 2 / (by_people**2 / 7 + variance**2 / 3)
+    reach = stats.t.ppf(0.975, free) * np.sqrt(by_people + variance)  # 2 v / S with S = 2
+    assert row["high"] - row["low"] == pytest.approx(2 * reach)
 
 
 def test_trainings_must_have_scored_the_same_videos():

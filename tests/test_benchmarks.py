@@ -9,14 +9,14 @@ import open_clip
 import pytest
 import torch
 
-from semdf import ROOT, hierarchy, towers, weighting
+from semdf import ROOT, evaluate, hierarchy, towers, weighting
 from semdf.errors import DataError, MissingError
 from semdf.losses import Fidelity
 from semdf.model import JointEmbedding
 
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import figure, measure, record, released
+from benchmarks import evaluation, figure, measure, quiet, rates, record, released, scaling
 
 FFPP = hierarchy.load("ffpp")
 TINY = {
@@ -155,6 +155,70 @@ def test_the_figure_shows_every_row():
     plt.close(drawn)
     with pytest.raises(MissingError, match="results.json must hold rows of training steps, found none"):
         figure.costs([])
+
+
+def test_the_figure_of_growth_has_a_line_for_each_thing_that_grew():
+    rows = [
+        record.row(
+            name, size, seconds=size / 10, peak_mb=100, rate=10.0, exponent=1.0, memory_exponent=None, quiet=True
+        )
+        for name in ("evaluate/delong", "manifest/read")
+        for size in (100, 1000)
+    ]
+    table = figure.growth([ROW, *rows])
+    assert len(table) == 4
+    drawn = figure.draw_growth(table)
+    assert [len(ax.lines) for ax in drawn.axes] == [2, 2]
+    assert [text.get_text() for text in drawn.axes[0].get_legend().get_texts()][0] == "evaluate/delong: n^1.00"
+    plt.close(drawn)
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
+def test_the_exponent_is_that_of_the_larger_sizes(power):
+    sizes = [10**k for k in range(2, 7)]
+    costs = [7.0 if size < scaling.FROM else 3e-6 * size**power for size in sizes]  # small ones cost what a call costs
+    assert scaling.exponent(sizes, costs) == power
+    assert scaling.exponent(sizes, costs, least=1) != power
+
+
+def test_there_is_no_exponent_without_two_larger_sizes_or_without_a_cost():
+    assert scaling.exponent([100, 1000, 10_000], [1, 2, 3]) is None
+    assert scaling.exponent([10_000, 10_000], [1, 2]) is None
+    assert scaling.exponent([10_000, 100_000], [0, 2]) is None
+
+
+def test_sizes_whose_go_would_take_too_long_are_left_out():
+    made = []
+    found = scaling.grow(lambda size: made.append(size) or (lambda: None), [1000, 10, 100], 0.0, limit=float("inf"))
+    assert made == [10, 100, 1000] == [entry["size"] for entry in found]
+    assert all(entry["goes"] == 1 and entry["peak_mb"] >= entry["made_mb"] > 0 for entry in found)
+    assert [entry["size"] for entry in scaling.grow(lambda size: lambda: None, [100, 10], 0.0, limit=0.0)] == [10]
+
+
+def test_what_others_took_of_the_machine():
+    stat = "cpu  1000 100 200 90000 300 50 25 125 0 0\ncpu0 1 1 1 1 1 1 1 1 1 1\n"
+    assert quiet.busy(stat, 100) == 15.0  # neither idle nor waiting; what the host took counts
+    assert quiet.others((0, 100, 10), (10, 116, 20), processors=2) == pytest.approx(0.3)
+    assert quiet.others((0, 100, 10), (10, 109, 20), processors=2) == 0  # clocks are coarse
+    said = quiet.Watch().said()
+    assert said["quiet"] is None or said["quiet"] == (said["others"] < quiet.QUIET)
+
+
+def test_a_row_has_every_field_and_short_seconds():
+    made = record.row("load/tars", 5, threads=1, seconds=0.123456789, rate=40.5, quiet=False)
+    record._check(made)
+    assert made["seconds"] == 0.1235 and made["gflop"] is None and made["machine"].endswith("1 threads")
+
+
+def test_the_made_up_tables_are_tables_of_the_package(tmp_path):
+    frames = evaluation.scores(400, frames=20)
+    videos = evaluate.video_scores(frames)
+    assert len(videos) == 20 and videos["fake"].sum() == 10 and (videos["frames"] == 20).all()
+    assert set(evaluate.VIDEO_COLUMNS) < set(evaluation.videos(50))
+    for make in evaluation.THINGS.values():
+        assert make(200)() is not None
+    samples = rates.noise(3)
+    assert len(samples) == 6 and samples.fakes.tolist() == [0, 1, 2] and samples.partner[:3].tolist() == [3, 4, 5]
 
 
 def test_operations_are_counted(tiny):

@@ -5,9 +5,11 @@ import torch
 
 from semdf import hierarchy
 from semdf.artifacts import write_table
-from semdf.datasets import Samples, hold_out, load, pair_batches, select, shuffled_batches, views
+from semdf.datasets import Samples, count_batches, hold_out, load, pair_batches, select, shuffled_batches, views
 from semdf.errors import DataError
+from semdf.partners import nearest_frames, partners
 from semdf.shards import ShardWriter, encode_png
+from semdf.video import spread
 
 TREE = hierarchy.load("ffpp")
 
@@ -63,11 +65,82 @@ def test_shuffled_batches_are_balanced_but_not_paired():
 
 def test_a_fake_without_its_source_is_never_paired():
     s = samples()
+    s.rows["pristine"] = ""
     s.partner[s.fakes[0]] = -1
     assert s.fakes[0] not in torch.cat([b[:4] for b in pair_batches(s, 8, 100, (0, 0))])
     s.partner[:] = -1
     with pytest.raises(DataError, match="pristine source"):
         next(pair_batches(s, 8, 100, (0, 0)))
+
+
+@pytest.mark.parametrize("batch, pairs", [(8, 100), (8, 5), (6, 7), (64, 3), (2, 1)])
+def test_batches_are_counted_as_they_are_drawn(batch, pairs):
+    s = samples()
+    s.partner[s.fakes[5:]] = -1
+    s.rows["pristine"] = ""
+    for paired, draw in ((True, pair_batches), (False, shuffled_batches)):
+        assert count_batches(s, batch, pairs, paired=paired) == len(list(draw(s, batch, pairs, (0, 0)))) > 0
+    s.partner[:] = -1
+    assert count_batches(s, batch, pairs, paired=True) == 0
+
+
+def shorter(tmp_path, lengths: dict[str, int]) -> Samples:
+    """Crops of two originals of 100 frames and of a fake of each, 16 of a video, spread over its own length."""
+    rows = []
+    with ShardWriter(tmp_path / "d" / "m.tar") as shard:
+        shard.add("0.png", encode_png(np.zeros((20, 20, 3), np.uint8)))
+        for kind, total in {"original": 100, **lengths}.items():
+            rows += [
+                {"dataset": "d", "manipulation": kind, "video": f"d/{kind}/{v}", "frame": frame, "status": "ok",
+                 "sample": f"d/{kind}/{v}/{frame}", "label": "real" if kind == "original" else kind, "split": "train",
+                 "pristine": "" if kind == "original" else f"d/original/{v}", "shard": "d/m.tar", "member": "0.png"}
+                for v in range(2) for frame in spread(total, 16)
+            ]  # fmt: skip
+    return load([write_table(pd.DataFrame(rows), tmp_path / "manifest.parquet")], TREE, ["train"])
+
+
+def test_a_manipulation_that_misses_all_its_sources_is_refused_and_the_nearest_frame_serves(tmp_path):
+    lengths = {"Deepfakes": 100, "Face2Face": 99, "FaceSwap": 80}
+    s = shorter(tmp_path, lengths)
+    found = partners(s)
+    assert found.loc["Deepfakes"].tolist() == [32, 32, 0, 0]
+    assert found.loc["Face2Face", ["same_frame", "left_out"]].tolist() == [16, 16]
+    assert found.loc["FaceSwap"].tolist() == [32, 0, 0, 32]
+    with pytest.raises(DataError, match="none of FaceSwap whose pristine video .* set train.partner to nearest"):
+        next(pair_batches(s, 8, 100, (0, 0)))
+    near = nearest_frames(s)
+    assert partners(near)["other_frame"].to_dict() == {"Deepfakes": 0, "Face2Face": 16, "FaceSwap": 32}
+    assert torch.equal(near.partner[s.partner >= 0], s.partner[s.partner >= 0]) and (near.partner[s.reals] < 0).all()
+    assert torch.equal(nearest_frames(near).partner, near.partner)
+    fakes, sources = (near.rows.iloc[i.numpy()].reset_index() for i in (near.fakes, near.partner[near.fakes]))
+    assert (fakes["pristine"] == sources["video"]).all()
+    originals = np.array(spread(100, 16))
+    gap = np.abs(fakes["frame"].to_numpy()[:, None] - originals).min(1)
+    assert (np.abs(fakes["frame"] - sources["frame"]) == gap).all() and gap.max() > 0
+    drawn = torch.cat([b[:4] for b in pair_batches(near, 8, 1000, (0, 0))])
+    assert sorted(drawn.tolist()) == near.fakes.tolist()
+
+
+def test_a_fake_of_an_unknown_source_stays_without_a_partner(tmp_path):
+    s = shorter(tmp_path, {"FaceSwap": 80, "Deepfakes": 100})
+    s.rows.loc[s.rows["manipulation"] == "FaceSwap", "pristine"] = ["", "d/original/7"] * 16
+    assert partners(nearest_frames(s)).loc["FaceSwap", "left_out"] == 32
+    assert len(list(pair_batches(s, 8, 100, (0, 0)))) == 8  # nothing could pair them: no fault of the sampling
+
+
+def test_views_are_cut_and_mirrored_only_as_asked(random):
+    image = torch.from_numpy(random.integers(0, 256, (8, 20, 20, 3), dtype=np.uint8))
+    seeded = [np.random.default_rng(5) for _ in range(3)]
+    plain, whole, cut = (
+        views(image, 16, r, crop=c, flip=f)
+        for r, (c, f) in zip(seeded, [(False, False), (False, True), (True, False)], strict=True)
+    )
+    assert torch.equal(plain, views(image, 16)) and not torch.equal(cut, plain)
+    mirrored = [torch.equal(w, p.flip(2)) for w, p in zip(whole, plain, strict=True)]
+    assert 0 < sum(mirrored) < 8
+    both = views(image, 16, np.random.default_rng(5))
+    assert torch.equal(both, torch.stack([c.flip(2) if m else c for c, m in zip(cut, mirrored, strict=True)]))
+    assert len({r.integers(1000) for r in seeded}) == 1
 
 
 def test_views_are_cut_not_resampled(random):

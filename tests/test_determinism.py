@@ -18,6 +18,7 @@ SETTERS = ("manual_seed", "set_num_threads", "use_deterministic_algorithms", "se
 OTHERS = {
     "checkpoints.py": {"torch.set_rng_state"},  # a training that resumes
     "distributed.py": {"torch.set_num_threads"},  # a process of a group
+    "expand.py": {"cv2.setNumThreads"},  # workers
     "extract.py": {"cv2.setNumThreads"},  # workers, and put back
     "people/jobs.py": {"cv2.setNumThreads"},  # workers
     "people/stills.py": {"cv2.setNumThreads"},  # workers

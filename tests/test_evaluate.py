@@ -140,6 +140,38 @@ def test_calibrated_scores_have_a_small_error(random):
     assert evaluate.calibration_error(fake, p) < 0.02 < 0.2 < evaluate.calibration_error(fake, p**3)
 
 
+def borrowed() -> pd.DataFrame:
+    """Two data sets that share the reals of the first, and a third one whose people have the same numbers."""
+    rows = [
+        (place, video, pristine, label, target)
+        for target in ("0", "1", "2")
+        for place, video, pristine, label in (
+            ("d", f"d/real/{target}", "", "real"), ("d", f"d/A/{target}", f"d/real/{target}", "A"),
+            ("s", f"d/real/{target}", "", "real"), ("s", f"s/B/{target}", f"d/real/{target}", "B"),
+            ("e", f"e/real/{target}", "", "real"), ("e", f"e/A/{target}", "", "A"),
+        )
+    ]  # fmt: skip
+    videos = pd.DataFrame(rows, columns=["dataset", "video", "pristine", "label", "target"])
+    own = {"manipulation": videos["label"], "split": "test", "status": "ok", "fake": (videos["label"] != "real") * 1}
+    return videos.assign(**own, p_fake=np.linspace(0, 1, len(videos)))
+
+
+def test_people_are_those_of_the_data_set_they_come_from():
+    named = evaluate.people(borrowed()).groupby(borrowed()["dataset"]).agg(set)
+    assert named["s"] == named["d"] == {"d/0", "d/1", "d/2"} and named["e"] == {"e/0", "e/1", "e/2"}
+    assert evaluate.people(borrowed().assign(target="")).tolist() == borrowed()["video"].tolist()
+
+
+def test_what_test_sets_share_is_pooled_once():
+    videos = borrowed()
+    table = evaluate.summarise(videos, resamples=100, seed=0).set_index("dataset")
+    assert table["reals"].to_dict() == {"d": 3, "s": 3, "e": 3, "all data sets": 6}
+    assert table["fakes"].to_dict() == {"d": 3, "s": 3, "e": 3, "all data sets": 9}
+    assert table["clusters"].to_dict() == {"d": 3, "s": 3, "e": 3, "all data sets": 6}
+    once = videos.drop_duplicates("video")
+    assert table.loc["all data sets", "auc"] == pytest.approx(roc_auc_score(once["fake"], once["p_fake"]))
+
+
 def test_several_data_sets_are_also_pooled():
     videos = evaluate.video_scores(frames())
     other = videos.assign(dataset="e", video=videos["video"].str.replace("d/", "e/"), p_fake=videos["p_fake"] / 10)

@@ -80,6 +80,17 @@ def test_without_a_stranger_there_is_a_row_that_says_so(faces, tmp_path):
             expand(manifest, out, tmp_path, **wrong)
 
 
+def test_landmarks_that_are_no_face_are_a_row_that_says_so(faces, tmp_path):
+    """All in one point, as nightly fuzzing found."""
+    out, manifest = faces
+    row = manifest.index[manifest["label"] == "real"][0]
+    points = [np.full(136, 5.0) if i == row else points for i, points in manifest["landmarks"].items()]
+    made = expand(manifest.assign(landmarks=points), out, tmp_path, per_image=3, seed=1)
+    own = made["pristine"] + made["frame"].astype(str) == manifest["video"][row] + str(manifest["frame"][row])
+    assert made["status"][own].str.startswith("not forged: ").all() and own.sum() == 3
+    assert (made["status"] == "ok").sum() > len(made) / 2
+
+
 def test_forgeries_of_oneself_and_more_forgeries_than_regions(faces, tmp_path):
     out, manifest = faces
     made = expand(manifest, out, tmp_path, preset="self_blended", per_image=3, seed=1)

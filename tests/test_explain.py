@@ -81,6 +81,33 @@ def test_precision_at_k_by_hand_and_by_chance(random):
     assert table["precision"].mean() == pytest.approx(1 / len(local), abs=0.03)
 
 
+def test_a_detector_that_names_by_habit_is_as_good_as_a_constant_answer():
+    random = np.random.default_rng(3)
+    targets = np.stack([FFPP.label(name) for name in ["eyes", "mouth", "nose"] * 40])
+    fake = random.uniform(0.1, 1, (120, 1))
+    habit = pd.DataFrame(fake * np.linspace(0.4, 0.9, 10), columns=[f"p_{n}" for n in FFPP.nodes]).assign(p_fake=fake)
+    table = explain.naming(habit, targets, FFPP, observed=None)
+    assert (table["precision"] == table["constant"]).all()
+    found = explain.among_fakes(habit, targets, FFPP, observed=None)
+    assert found["node"].tolist() == ["eye", "lip", "mouth", "nose"] and found["auc"].tolist() == [0.5] * 4
+    marked = {f"p_{n}": habit[f"p_{n}"] * (0.5 + targets[:, i] / 2) for i, n in enumerate(FFPP.nodes) if i}
+    knows = habit.assign(**marked)
+    found = explain.among_fakes(knows, targets, FFPP, observed=None).set_index("node")
+    assert (found["auc"] == 1).all() and (abs(found["control"] - 0.5) < 0.2).all()
+    assert found.loc["eye", ["altered", "unaltered"]].tolist() == [40, 80]
+    table = explain.naming(knows, targets, FFPP, observed=None)
+    assert (table["precision"].mean() > table["constant"].mean()) and (table["precision"] <= 1).all()
+
+
+def test_reals_and_open_nodes_say_nothing_among_fakes():
+    targets = np.stack([FFPP.label(name) for name in ["real", "real", "eyes", "nose", "mouth"]])
+    p = pd.DataFrame(np.linspace(0.9, 0.1, 50).reshape(5, 10), columns=[f"p_{n}" for n in FFPP.nodes])
+    observed = np.ones((5, 10), bool)
+    observed[2, FFPP.index("eye")] = False
+    found = explain.among_fakes(p, targets, FFPP, observed=observed).set_index("node")
+    assert "eye" not in found.index and found.loc["nose", ["altered", "unaltered"]].tolist() == [1, 2]
+
+
 def test_rows_with_open_nodes_are_not_judged():
     p = pd.DataFrame({f"p_{n}": [0.5] for n in FFPP.nodes})
     observed = np.ones((1, 10), bool)

@@ -6,12 +6,15 @@ import pytest
 from _media import draw, faceforensics, landmarks, moving, write_video
 
 from semdf import layouts
+from semdf.artifacts import read_json
+from semdf.crops import NATIVE_SPAN, rescale
 from semdf.errors import DataError, ParameterError
-from semdf.extract import COLUMNS, extract
-from semdf.faces import Annotated, Whole
+from semdf.extract import COLUMNS, extract, join
+from semdf.faces import Annotated, Face, Whole, crop
+from semdf.landmarks import span
 from semdf.layouts.rows import COLUMNS as LAYOUT_COLUMNS
 from semdf.shards import encode_image, encode_png, read_image, read_member
-from semdf.video import Limits
+from semdf.video import Limits, read_frames
 
 SETTINGS = {"frames": 3, "size": 96, "alignment": "native", "margin": 1.3}
 
@@ -154,6 +157,54 @@ def test_names_that_leave_the_output_and_keys_that_repeat_are_refused(tmp_path):
     for changes in ({"video": "d/m/a"}, {"video": ["d/m/a", "other/a"]}):  # the second would be stored under one name
         with pytest.raises(DataError, match="unique"):
             extract(rows.assign(**changes), tmp_path, tmp_path / "out", Whole())
+
+
+class Known:
+    """Knows the faces of files that are named by their face's height."""
+
+    def fingerprint(self):
+        return "known"
+
+    def find(self, frames, key, indices):
+        points = landmarks((160, 150), int(key))
+        return [Face(np.concatenate([points.min(0), points.max(0)]), points)]
+
+
+def test_faces_from_elsewhere_come_to_the_scale_of_native_crops(tmp_path):
+    """As `semdf score` cuts them; annotated ones are cut as they are, and the box stays that of the whole frame."""
+    for height in (60, 220):
+        (tmp_path / f"{height}.png").write_bytes(encode_png(draw(landmarks((160, 150), height), 320)))
+    np.savez(tmp_path / "a.npz", **{f"{h}/landmarks": landmarks((160, 150), h)[None] for h in (60, 220)})
+    rows, sizes = table(small="60.png", large="220.png"), {"frames": 1, "size": 112, "alignment": "native"}
+    found = extract(rows, tmp_path, tmp_path / "out", Known(), **sizes)
+    spans = [span(np.reshape(points, (-1, 2))) for points in found["landmarks"]]
+    np.testing.assert_allclose(spans, NATIVE_SPAN * 112, rtol=0.25)
+    assert [box[2] - box[0] for box in found["box"]] == pytest.approx([60, 220], abs=2)
+    for row in found.itertuples():
+        frame = read_frames(tmp_path / row.path, 1).images[0]
+        (face,) = Known().find([frame], row.path[:-4], [0])
+        scored = crop(*rescale(frame, face, 112), 112, 1.3, "native").image
+        np.testing.assert_array_equal(read_image(tmp_path / "out", row.shard, row.member), scored)
+    kept = extract(rows, tmp_path, tmp_path / "kept", Annotated(tmp_path / "a.npz"), **sizes)
+    spans = [span(np.reshape(points, (-1, 2))) for points in kept["landmarks"]]
+    assert spans[1] / spans[0] == pytest.approx(220 / 60, rel=0.01)
+
+
+def test_crop_json_says_how_the_crops_are_cut(tree, tmp_path):
+    rows, made = layouts.load("faceforensics++").read(tree).head(2), {"size": 96, "alignment": "native", "margin": 1.3}
+    run(tree, tmp_path / "whole", rows)
+    assert read_json(tmp_path / "whole" / "crop.json") == made
+    (tmp_path / "whole" / "crop.json").unlink()
+    run(tree, tmp_path / "whole", rows)  # complete but for this
+    assert read_json(tmp_path / "whole" / "crop.json") == made
+    run(tree, tmp_path / "whole", rows, size=64)
+    assert read_json(tmp_path / "whole" / "crop.json") == made | {"size": 64}
+    run(tree, tmp_path / "parts", rows, shard=(0, 2))
+    with pytest.raises(DataError, match="as of the other shards"):
+        run(tree, tmp_path / "parts", rows, shard=(1, 2), size=64)
+    run(tree, tmp_path / "parts", rows, shard=(1, 2))
+    join(tmp_path / "parts")
+    assert read_json(tmp_path / "parts" / "crop.json") == made
 
 
 def test_senseless_settings_are_refused(tree, tmp_path):

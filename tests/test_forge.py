@@ -221,7 +221,7 @@ def test_a_face_outside_the_image_is_refused():
 def test_unknown_names_are_answered_with_the_known():
     with pytest.raises(ParameterError, match="lips, mouth, skin, face.*Found 'ear'"):
         forge(portrait(1), portrait(2), "ear", seed=0)
-    with pytest.raises(ParameterError, match="self_blended, sjedd, sladd. Found 'best'"):
+    with pytest.raises(ParameterError, match="self_blended, sjedd, sjedd_small, sladd. Found 'best'"):
         presets.load("best")
     wrong = [
         *({"blend": "paste"}, {"colour": ("lab", "rgb")}, {"alignment": ()}, {"mask": "hand"}, {"resolution": (0, 1)}),
@@ -233,6 +233,13 @@ def test_unknown_names_are_answered_with_the_known():
     for values in ({"grow": (0.2, 0.1)}, {"feather": (-0.1, 0.1)}, {"wobble": 2}):
         with pytest.raises(ParameterError, match=next(iter(values))):
             Shape(**values)
+
+
+def test_a_preset_that_is_like_another_changes_what_it_names():
+    large, small = presets.load("sjedd"), presets.load("sjedd_small")
+    named = {"resolution": (0.3, 0.5), "shape": replace(large.options.shape, grow=(0.18, 0.28))}
+    changed = replace(large.options, **named)
+    assert replace(large, name="sjedd_small", reference=small.reference, options=changed) == small
 
 
 def test_a_preset_with_some_choices_replaced():

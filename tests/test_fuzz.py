@@ -319,6 +319,10 @@ def test_cells_of_manifests(crops, tmp_path, data, row, value, all_rows):
     if made is not None:
         assert len(made) == ((frame["status"] == "ok") & (frame["label"] == "real")).sum()
         assert made["status"].map(bool).all()
+    parts = [ends(lambda i=i: expand(frame, folder, tmp_path / "parts", seed=0, shard=(i, 2)), "") for i in range(2)]
+    assert made is None or [len(part) for part in parts] == [-(-len(made) // 2), len(made) // 2]
+    joined = ends(lambda: join(tmp_path / "parts"), "") if made is not None else None
+    assert joined is None or joined["sample"].tolist() == made["sample"].tolist()
     path = folder / f"{os.getpid()}.parquet"
     try:
         frame.to_parquet(path, index=False)

@@ -61,7 +61,7 @@ def test_one_cluster_of_a_class_gives_no_interval():
 
 def test_the_difference_of_equal_scores_is_zero(random):
     fake, p = np.r_[np.zeros(9), np.ones(9)], random.normal(0, 1, 18)
-    assert intervals.auc_difference(fake, p, p, resamples=100, seed=0) == (0.0, 0.0, 0.0)
+    assert intervals.auc_difference(fake, p, p, resamples=100, seed=0) == (0.0, 0.0, 0.0, 1.0)
 
 
 def test_a_paired_difference_is_surer_than_two_intervals(random):
@@ -71,6 +71,30 @@ def test_a_paired_difference_is_surer_than_two_intervals(random):
     both = intervals.auc_difference(fake, a, b, resamples=500, seed=0)
     alone = intervals.auc_interval(fake, a, resamples=500, seed=0)
     assert both.high - both.low < 0.6 * (alone.high - alone.low)
+
+
+def test_the_p_of_a_difference_says_what_its_interval_says(random):
+    """20 people with two reals and two fakes each, whose videos resemble each other; the detectors are equally good."""
+    fake, people, p = np.tile([0, 0, 1, 1], 20), np.repeat(np.arange(20), 4), []
+    for i in range(300):
+        common = random.normal(0, 1, 80) + fake
+        a, b = (common + 0.5 * random.normal(0, 1, 20)[people] + 0.5 * random.normal(0, 1, 80) for _ in range(2))
+        gap = intervals.auc_difference(fake, a, b, clusters=people, resamples=100, seed=i)
+        assert (gap.p < 0.05) == (not gap.low <= 0 <= gap.high) and gap.low <= gap.value <= gap.high
+        p.append(gap.p)
+    assert 0.02 < np.mean(np.array(p) < 0.05) < 0.09
+
+
+def test_a_difference_without_two_clusters_of_a_class_has_no_p():
+    fake, p = np.array([0, 0, 1, 1]), np.array([0.1, 0.2, 0.3, 0.4])
+    gap = intervals.auc_difference(fake, p, -p, clusters=list("aabc"), resamples=10, seed=0)
+    assert gap.value == 1.0 and np.isnan([gap.low, gap.high, gap.p]).all()
+
+
+def test_student_without_an_error_knows_the_value():
+    assert intervals.student(0.1, 0.0, 5) == (0.1, 0.1, 0.0) and intervals.student(0.0, 0.0, 5)[2] == 1.0
+    low, high, p = intervals.student(stats.t.ppf(0.975, 7), 1.0, 7)
+    assert low == pytest.approx(0, abs=1e-12) and p == pytest.approx(0.05) and high > 4
 
 
 @settings(max_examples=30)
@@ -111,6 +135,8 @@ def test_delong_of_equal_and_of_opposite_scores(random):
 
 def test_holm_by_hand():
     np.testing.assert_allclose(intervals.holm([0.01, 0.04, 0.03]), [0.03, 0.06, 0.06])
+    np.testing.assert_allclose(intervals.holm([0.01, np.nan, 0.03]), [0.02, np.nan, 0.03])  # no test, no claim
+    assert len(intervals.holm([])) == 0
 
 
 def test_bad_input_is_refused_by_name():

@@ -1,7 +1,7 @@
 """Killed at any moment and started again, every long stage ends with the bytes of a run that nothing disturbed.
 
-Twenty points from a seed: sixteen at an event (a write, by half or in full, a renaming, a step of training), four by
-the clock. Each run is a process of its own, forked from one in which everything is imported.
+Twenty-five points from a seed: twenty at an event (a write, by half or in full, a renaming, a step of training), five
+by the clock. Each run is a process of its own, forked from one in which everything is imported.
 """
 
 import hashlib

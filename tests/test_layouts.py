@@ -104,9 +104,14 @@ def test_dfdc(tmp_path):
     assert observed[0] and not observed[1:].any()
     assert len(layouts.load("dfdc", parts=("test",)).read(tmp_path)) == 2
     write = _trees.write
-    write(tmp_path, "test/metadata.json", {"aalscayrfi.mp4": {"label": "REAL"}})
-    with pytest.raises(DataError, match="agree with labels.csv. Found aalscayrfi.mp4: REAL"):
-        layouts.load("dfdc").read(tmp_path)
+    for said in ({"label": "REAL"}, {"is_fake": 0}):  # as in the training parts, as in the released test set
+        write(tmp_path, "test/metadata.json", {"aalscayrfi.mp4": said})
+        with pytest.raises(DataError, match="agree with labels.csv. Found aalscayrfi.mp4: {.*}"):
+            layouts.load("dfdc").read(tmp_path)
+    for said in ({}, {"is_fake": 2}, {"is_fake": [1]}, {"label": "FAKE", "is_fake": 0}, "FAKE"):
+        write(tmp_path, "test/metadata.json", {"aalscayrfi.mp4": said})
+        with pytest.raises(DataError, match="REAL or FAKE, or is_fake, 0 or 1. Found .* for aalscayrfi.mp4"):
+            layouts.load("dfdc").read(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -166,11 +171,32 @@ def test_deeperforensics_may_follow_the_splits_of_its_targets(tmp_path):
     rows = layouts.load("deeperforensics-1.0", split="originals", **options).read(home)
     people = rows.groupby("target")["split"].nunique()
     assert people.max() == 1 and rows.loc[rows["target"] == "004", "split"].tolist() == ["test", "test"]
+    alone = layouts.load("deeperforensics-1.0", split="originals", reals="false", **options).read(home)
+    pd.testing.assert_frame_equal(alone, rows[rows["label"] != "real"])
     _trees.touch(home, "manipulated_videos/end_to_end/999_W001")
     with pytest.raises(DataError, match="original of FaceForensics.*Found 999_W001"):
         layouts.load("deeperforensics-1.0", **options).read(home)
     with pytest.raises(ParameterError, match="with the folder of FaceForensics"):
         layouts.load("deeperforensics-1.0", split="originals")
+
+
+def test_no_fake_of_a_test_original_is_lost(tmp_path):
+    """In its full size, 1000 originals with a fake each: the protocol counts 140, the authors' lists call most of them
+    training, and what is scored are the splits val and test."""
+    ffpp = _trees.faceforensics(tmp_path / "F", 1000, forged=())
+    home = _trees.touch(tmp_path / "D", *(f"manipulated_videos/end_to_end/{i:03d}_M101" for i in range(1000)))
+    for split, part in (("train", range(0, 703)), ("val", range(703, 799)), ("test", range(799, 1000))):
+        names = "".join(f"{i * 7 % 1000:03d}_M101.mp4\n" for i in part)
+        _trees.write(home, f"lists/splits/{split}.txt", names)
+    reals = layouts.load("faceforensics++", manipulations=()).read(ffpp)
+    found = {}
+    for split in ("lists", "originals"):
+        rows = layouts.load("deeperforensics-1.0", split=split, originals=str(ffpp), reals=False).read(home)
+        rows = pd.concat([rows, reals])
+        scored = rows[rows["split"].isin(["val", "test"])]
+        found[split] = protocols.counts(scored, "DeeperForensics-1.0")
+    assert found["originals"] == {"fakes": (140, 140), "reals": (140, 140)}
+    assert found["lists"]["fakes"][0] < 60
 
 
 def test_deeperforensics_reads_the_list_of_each_variant(tmp_path):
@@ -210,3 +236,15 @@ def test_unknown_names_are_answered_with_the_known(tmp_path):
         layouts.load("faceforensics++", compresion="c23")
     with pytest.raises(ParameterError, match="Found 'FaceSwop'"):
         layouts.load("faceforensics++", manipulations=("FaceSwop",))
+
+
+def test_options_may_be_texts_or_lists_and_have_a_type():
+    wanted = layouts.load("faceforensics++", manipulations=("Deepfakes", "FaceSwap"))
+    for value in ("Deepfakes,FaceSwap", "Deepfakes, FaceSwap", ["Deepfakes", "FaceSwap"]):
+        assert layouts.load("faceforensics++", manipulations=value) == wanted
+    assert layouts.load("faceshifter", originals="true").originals is True
+    for name, option, rule in (("faceshifter", {"originals": "yes"}, "originals should be true or false. Found 'yes'"),
+                               ("faceforensics++", {"compression": 23}, "compression should be text. Found 23"),
+                               ("dfdc", {"parts": [1]}, r"parts should be a list of texts. Found \[1\]")):  # fmt: skip
+        with pytest.raises(ParameterError, match=rule):
+            layouts.load(name, **option)

@@ -1,5 +1,7 @@
 """Layouts of pictures, folders and tables of one's own, and the protocols of the test sets."""
 
+import warnings
+
 import _trees
 import pandas as pd
 import pytest
@@ -124,6 +126,20 @@ def test_pictures(tmp_path):
     empty.mkdir()
     with pytest.raises(DataError, match="Found none"):
         layouts.load("pictures", dataset="nothing").read(empty)
+
+
+def test_names_that_cameras_give_are_no_people(tmp_path):
+    _trees.touch(tmp_path, "IMG_0000.jpg", "IMG_0001.jpg", "IMG_0002.jpg")
+    with pytest.warns(UserWarning, match="all 3 pictures say 'IMG': each is taken for a person of its own"):
+        rows = layouts.load("pictures").read(tmp_path)
+    assert rows["target"].tolist() == [f"original/IMG_000{i}" for i in range(3)]
+    with pytest.warns(UserWarning, match="all 3 pictures say 'IMG', so that all are of one person"):
+        rows = layouts.load("pictures", identity="[^_]+").read(tmp_path)
+    assert set(rows["target"]) == {"original/IMG"}
+    _trees.touch(tmp_path, "ann/IMG_0000.jpg", "_a.jpg")  # a folder a person is no such case
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert set(layouts.load("pictures").read(tmp_path)["target"]) == {"original/IMG", "ann/IMG", "original/_a"}
 
 
 def test_a_table_of_ones_own(tmp_path):

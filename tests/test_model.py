@@ -1,6 +1,7 @@
 """Models: logits against open_clip's own passes, cached prompts, weights in and out, errors."""
 
 import copy
+import hashlib
 import json
 
 import open_clip
@@ -9,7 +10,7 @@ import safetensors.torch
 import torch
 from torch.nn import functional as F
 
-from semdf import encoding, hierarchy, marginals, prompts, towers
+from semdf import encoding, hierarchy, marginals, params, prompts, runs, towers
 from semdf.errors import DataError, MissingError, ParameterError
 from semdf.model import BinaryBaseline, JointEmbedding, NodeHeads, released
 
@@ -268,6 +269,37 @@ def test_pretrained_files_that_do_not_fit_are_refused(tiny, tmp_path):
     torch.save({"code": print}, path)
     with pytest.raises(DataError, match="must hold this encoder's state dict"):
         towers.create(tiny, path)
+
+
+@pytest.mark.parametrize("objective", ["equal", "binary"])
+@pytest.mark.parametrize("given", ["file", "tag"])
+def test_openai_s_activation_survives_saving_and_loading(tiny, tmp_path, monkeypatch, given, objective):
+    """Weights fit either activation, so the folder of a run has to say which one it was trained with."""
+    path = tmp_path / "openai.safetensors"
+    safetensors.torch.save_file(towers.create(tiny, seed=1).state_dict(), path)
+    published = towers.Release("nobody/tiny", "0" * 40, path.name, hashlib.sha256(path.read_bytes()).hexdigest())
+    monkeypatch.setitem(towers.PINNED, (tiny, "openai"), published)
+    monkeypatch.setattr(towers, "download_pretrained_from_hf", lambda *_: str(path))
+    monkeypatch.setattr(open_clip, "get_pretrained_cfg", lambda *_: {"quick_gelu": True})
+    block = params.read()["train"].model_dump() | {
+        "encoder": tiny,
+        "pretrained": str(path) if given == "file" else "openai",
+    }
+    run = runs.configure(objective, 0, block, {"size": 40, "alignment": "native", "margin": 1.3})
+    model = runs.build(run, [0.5] * 10).eval()
+    assert towers.has_quick_gelu(model)
+    runs.save(model, run, tmp_path / "run")
+    path.unlink()
+    again, found = runs.load(tmp_path / "run")
+    x = images(model, 4)
+    with torch.no_grad():
+        assert torch.equal(again(x), model(x))
+        plain = runs.build(run.model_copy(update={"train": run.train.model_copy(update={"pretrained": ""})})).eval()
+        plain.load_state_dict(model.state_dict())
+        assert not torch.allclose(plain(x), model(x), atol=1e-6)
+    assert found.quick_gelu and found == run.model_copy(update={"quick_gelu": True})
+    runs.save(again, found, tmp_path / "copy")
+    assert runs.load(tmp_path / "copy")[1] == found
 
 
 def test_weights_that_cannot_be_had_are_never_random(monkeypatch):

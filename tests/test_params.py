@@ -64,6 +64,32 @@ def test_missing_and_broken_files_say_so(tmp_path):
         params.read(write(tmp_path / "params.yaml", values))
 
 
+def released() -> dict:
+    return YAML(typ="safe").load((ROOT / "docs" / "released.yaml").read_text())
+
+
+def test_the_authors_settings_are_accepted_and_differ(tmp_path):
+    values, changes = document(), released()
+    merged = {name: block | changes.get(name, {}) for name, block in values.items()}
+    assert set(changes) <= set(values) and all(set(changes[name]) <= set(values[name]) for name in changes)
+    read = params.read(write(tmp_path / "params.yaml", merged))
+    assert read["train"].lr == 6e-7 and read["train"].model_dump() == merged["train"]
+    assert all(changes[name] != {k: values[name][k] for k in changes[name]} for name in changes)
+
+
+def test_the_authors_settings_are_those_that_the_parameters_quote():
+    """Every `R: value` of the block `train`, but for what an open data list leaves open."""
+    block = re.search(r"^train:\n((?:  .*\n)+)", (ROOT / "params.yaml").read_text(), re.M).group(1)
+    quoted = dict(re.findall(r"^  (\w+):.*\bR: ([^\];]+)", block, re.M))
+    assert {"epochs", "augment", "decay", "betas", "clip", "schedule", "warmup", "lambda_lr", "text_lr"} <= set(quoted)
+    for name, said in quoted.items():
+        value, first = released()["train"][name], re.split(r"[ ,]", said)[0]
+        if isinstance(value, list):
+            assert [float(number) for number in re.findall(r"[\d.]+", said)] == value, name
+        else:
+            assert first == (value if isinstance(value, str) else str(value).lower()) or float(first) == value, name
+
+
 def test_scientific_notation_is_a_number(tmp_path):
     text = (ROOT / "params.yaml").read_text().replace("lr: 2.0e-3", "lr: 6e-7")
     assert "6e-7" in text

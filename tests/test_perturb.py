@@ -74,6 +74,14 @@ def test_the_training_augmentation_acts_about_as_often_as_asked(picture, random)
     assert (perturb.draw(picture, random, 0.0) == picture).all()
 
 
+def test_a_picture_s_augmentation_does_not_depend_on_the_others(picture):
+    several = np.stack([picture] * 12)
+    whole = perturb.augment(several, np.random.default_rng(0).spawn(12))
+    part = perturb.augment(several[::3], np.random.default_rng(0).spawn(12)[::3])
+    assert whole.shape == several.shape and whole.dtype == np.uint8
+    assert (whole[::3] == part).all() and 0 < (whole != several).any((1, 2, 3)).sum() < 12
+
+
 def test_bad_input_is_refused_by_name(picture):
     with pytest.raises(ParameterError, match="distortion must be.*'fog'"):
         perturb.distort(picture, "fog", 1)

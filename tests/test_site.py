@@ -9,6 +9,7 @@ import threading
 from html.parser import HTMLParser
 from urllib.parse import unquote, urldefrag
 
+import nbformat
 import pytest
 from _browser import Browser, find
 
@@ -99,10 +100,27 @@ def test_formulas_are_mathml(site):
     assert text.count("<math ") > 20 and "\\frac" not in re.sub(r"<(script|pre|code).*?</\1>", "", text, flags=re.S)
 
 
+def test_solutions_are_folded_and_grades_are_left_out(pages, site):
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        solved = [c for c in nbformat.read(path, 4).cells if "solution" in c.metadata.get("tags", [])]
+        text = (site / "notebooks" / f"{path.stem}.html").read_text()
+        assert text.count("Show the solution") == len(solved), path.name
+        assert "BEGIN SOLUTION" not in text and not re.search(r"Exercise \d: right", text), path.name
+
+
+def test_no_page_tells_a_path_of_this_machine(site):
+    for path in [*site.rglob("*.html"), site / "searchindex.js"]:
+        assert str(ROOT) not in path.read_text(), path.relative_to(site)
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_) -> None:
+        """Requests are not told."""
+
+
 @pytest.fixture(scope="session")
 def address(site):
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(site))
-    handler.log_message = lambda *_: None
+    handler = functools.partial(Quiet, directory=str(site))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"

@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 
 from semdf import ROOT, hierarchy, runs, weighting
 from semdf.artifacts import read_weights, write_table
+from semdf.checkpoints import waves
 from semdf.datasets import Samples, views
 from semdf.errors import DataError, MissingError, ParameterError, SemdfError
 from semdf.marginals import marginals
@@ -21,6 +22,7 @@ from semdf.runs import Config
 from semdf.score import load_detector, score_manifest
 from semdf.shards import ShardWriter, encode_png
 from semdf.train import fit, predict
+from semdf.weighting import Record
 
 TREE = hierarchy.load("ffpp")
 BLOCK = YAML(typ="safe").load((ROOT / "params.yaml").read_text())["train"]
@@ -106,7 +108,7 @@ def test_an_interrupted_training_resumes_to_the_same_bits(objective, tmp_path, m
 @pytest.mark.parametrize("name", get_args(Ablation))
 def test_every_ablation_changes_what_it_says(name):
     crop = {"size": 128, "alignment": "native", "margin": 1.3}
-    block = BLOCK | {"pretrained": "some.safetensors"} if name == "scratch" else BLOCK
+    block = BLOCK | {"positions": 1.0} | ({"pretrained": "some.safetensors"} if name == "scratch" else {})
     base, changed = (runs.configure(n, 0, block, crop) for n in ("auto_lambda", name))
     assert base == config("auto_lambda").model_copy(update={"train": base.train}) and changed != base
     changes = runs.ABLATIONS[name]
@@ -114,6 +116,43 @@ def test_every_ablation_changes_what_it_says(name):
         before, after = (getattr(c, part).model_dump() for c in (base, changed))
         assert {k: v for k, v in after.items() if v != before[k]} == changes.get(part, {})
     assert Config.model_validate(changed.model_dump()) == changed
+
+
+@pytest.mark.parametrize(
+    "run, words",
+    [
+        ("equal+held_out", "of equal .*held_out does not"),
+        ("auto_lambda_late+held_out", "held_out does not"),
+        ("binary+held_out", "of binary .*held_out does not"),
+        ("binary+dot", "dot does not"),
+        ("binary+frozen_text", "frozen_text does not"),
+        ("binary+root_only", "root_only does not"),
+        ("binary+no_prior", "no_prior does not"),
+        ("heads+antonyms", "antonyms does not"),
+        ("independent_heads+full_text_rate", "full_text_rate does not"),
+        ("frozen_text+full_text_rate", "full_text_rate does not"),
+        ("equal+optimiser_step", "optimiser_step does not"),
+        ("auto_lambda_late+optimiser_step", "optimiser_step does not"),
+        ("root_only+root_global", "once, found variant.levels in root_only and root_global"),
+        ("pretrained+scratch", "once, found train.pretrained in pretrained and scratch"),
+        ("heads+independent_heads", "once, found variant.outputs"),
+    ],
+)
+def test_names_that_contradict_each_other_or_change_nothing_are_refused(run, words):
+    with pytest.raises(ParameterError, match=rf"run '{run}': .*{words}".replace("+", r"\+")):
+        runs.configure(run, 0, BLOCK, {"size": 128, "alignment": "native", "margin": 1.3})
+
+
+@pytest.mark.parametrize(
+    "run", ["binary+frozen_image+unpaired", "heads+independent", "auto_lambda_fd+held_out", "scratch"]
+)
+def test_names_that_go_together_are_accepted(run):
+    assert runs.configure(run, 0, BLOCK, {"size": 128, "alignment": "native", "margin": 1.3})
+
+
+def test_the_virtual_step_of_adamw_is_refused_where_there_is_none():
+    with pytest.raises(ParameterError, match="virtual: must be 'sgd' under auto_lambda_late, found 'adamw'$"):
+        fit(samples(), samples(8, 1), config("auto_lambda_late", {"virtual": "adamw"}, epochs=1))
 
 
 def test_the_table_of_ablations_is_whole():
@@ -160,6 +199,112 @@ def test_the_batches_of_a_step_that_failed_are_kept(tmp_path):
     kept = read_weights(tmp_path / "failed_step.safetensors")
     assert kept["lower/images"].shape == kept["upper/images"].shape == (8, 3, 96, 96)
     assert kept["lower/targets"].shape == (8, 10)
+
+
+class Exploding:
+    """Sums the losses; from the third step on a gradient is infinite, although losses and weights are finite."""
+
+    def __init__(self):
+        self.seen, self.before = [], None
+
+    def backward(self, objective, lower, upper=None, **_):
+        self.seen.append(lower[0])
+        losses = objective(*lower)
+        objective.zero_grad()
+        losses.sum().backward()
+        if len(self.seen) == 3:
+            self.before = [p.detach().clone() for p in objective.parameters()]
+            next(p for p in objective.parameters() if p.grad is not None).grad[0] = torch.inf
+        return Record(losses.detach(), torch.ones(len(losses)))
+
+    def weights(self):
+        return torch.ones(3)
+
+    def next_epoch(self):
+        pass
+
+    def state_dict(self):
+        return {}
+
+
+def test_a_gradient_that_is_not_finite_stops_the_run_before_it_spoils_the_weights(tmp_path, monkeypatch):
+    strategy, built = Exploding(), []
+
+    def builds(*args):
+        built.append(build(*args))
+        return built[-1]
+
+    build = runs.build
+    monkeypatch.setattr("semdf.train.build", builds)
+    monkeypatch.setattr("semdf.train.weighting.load", lambda *_, **__: strategy)
+    with pytest.raises(DataError, match="epoch 2: gradients must be finite, found one of length inf.*failed_step"):
+        fit(samples(), samples(8, 1), config(batch=8), checkpoints=tmp_path)
+    assert all(torch.equal(*pair) for pair in zip(strategy.before, built[0].parameters(), strict=True))
+    assert torch.equal(read_weights(tmp_path / "failed_step.safetensors")["lower/images"], strategy.seen[2])
+
+
+def test_the_schedule_ends_with_the_steps_that_are_taken():
+    s = samples()
+    s.partner[16 + 5 :] = -1
+    s.rows["pristine"] = ""
+    record = fit(s, samples(8, 1), config("binary", pairs=100, batch=4, epochs=2, warmup=0.0))
+    assert record.steps == 2  # of 5 pairs, not of 16
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_waves_are_the_authors_schedule(steps):
+    optimiser = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    theirs = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=5)
+    factor = waves(steps, 20 * steps, 0.0)
+    for epoch in range(20):
+        if optimiser.param_groups[0]["lr"] == 0:  # passed over
+            theirs.step()
+        rates = [factor(step) for step in range(epoch * steps, (epoch + 1) * steps)]
+        assert rates == pytest.approx([optimiser.param_groups[0]["lr"]] * steps)
+        optimiser.step()
+        theirs.step()
+
+
+def test_each_choice_of_the_training_moves_the_weights_and_the_defaults_are_what_they_were():
+    was = {"clip": 1.0, "betas": [0.9, 0.98], "scale": 3.0, "random_crop": True, "flip": True, "decay": "matrices"}
+    was |= {"augment": "none", "schedule": "cosine", "partner": "frame"}
+    assert config().train.model_dump().items() >= was.items()
+    others = {"clip": 0.01, "betas": [0.5, 0.5], "scale": 5.0, "random_crop": False, "flip": False, "decay": "all"}
+    others |= {"augment": "sjedd", "schedule": "waves"}
+
+    def trained(**changes) -> torch.nn.Module:
+        return fit(samples(), samples(4, 1), config(epochs=1, pairs=6, batch=4, **changes)).model
+
+    before = trained()
+    for name, value in others.items():
+        assert not same_weights(before, trained(**{name: value})), name
+
+
+def test_no_bound_leaves_gradients_as_they_are(monkeypatch):
+    lengths = []
+    clip = torch.nn.utils.clip_grad_norm_
+
+    def measured(parameters, most):
+        parameters = [p for p in parameters if p.grad is not None]
+        before = torch.cat([p.grad.flatten() for p in parameters])
+        clip(parameters, most)
+        after = torch.cat([p.grad.flatten() for p in parameters])
+        lengths.append((float(before.norm()), float(after.norm()), torch.equal(before, after)))
+        return before.norm()
+
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", measured)
+    fit(samples(), samples(8, 1), config("binary", epochs=1, clip=0.0))
+    fit(samples(), samples(8, 1), config("binary", epochs=1, clip=1e-3))
+    assert lengths[0][2] and lengths[-1][1] == pytest.approx(1e-3, rel=1e-3) and lengths[0][0] > 1e-3
+
+
+def test_the_authors_settings_train():
+    block = YAML(typ="safe").load((ROOT / "docs" / "released.yaml").read_text())
+    changes = {"encoder": "semdf-mini", "pretrained": "", "epochs": 1, "pairs": 8, "batch": 8, "threads": 1}
+    run = config(block["runs"]["objective"][0], **block["train"] | changes)
+    run = run.model_copy(update={"crop": run.crop.model_copy(update={"alignment": "similarity"})})
+    record = fit(samples(), samples(8, 1), run)
+    assert np.isfinite(record.history["loss_root"]).all() and not same_weights(record.model, runs.build(run))
 
 
 def test_validation_labels_change_no_weight():
@@ -244,3 +389,15 @@ def test_pretrained_weights_are_found_from_anywhere_and_tags_stay_tags(tmp_path,
     assert runs.weights_of(config(pretrained="a/b.safetensors").train) == ROOT / "a" / "b.safetensors"
     with pytest.raises(MissingError, match="b.safetensors"):
         runs.build(config(pretrained="a/b.safetensors"))
+
+
+def test_positions_start_larger_where_places_are_learnt():
+    of = {
+        (name, factor): runs.build(config(name, positions=factor)).image.visual.attnpool.positional_embedding
+        for name in ("equal", "binary")
+        for factor in (1.0, 20.0)
+    }
+    assert torch.equal(of["equal", 20.0], 20 * of["equal", 1.0]) and of["equal", 1.0].any()
+    assert torch.equal(of["binary", 20.0], of["binary", 1.0])
+    everywhere = config("binary", {"positions": "all"}, positions=20.0)
+    assert torch.equal(runs.build(everywhere).image.visual.attnpool.positional_embedding, 20 * of["binary", 1.0])

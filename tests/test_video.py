@@ -185,3 +185,27 @@ def test_limits(tmp_path, random):
     for senseless in ((0,), (2**31,), (5, 0)):
         with pytest.raises(ParameterError):
             Limits(*senseless)
+
+
+def test_what_follows_a_picture_is_no_part_of_it(tmp_path, random):
+    """A phone puts a video behind its photographs, with the codes of a JPEG by chance; a camera a second JPEG."""
+    image = cv2.GaussianBlur(random.integers(0, 255, (60, 80, 3), dtype=np.uint8), (0, 0), 2)
+    thumbnail = Image.Exif()
+    thumbnail[0x927C] = picture(image[:16, :16], "JPEG")  # a whole JPEG within a segment
+    kinds = {
+        "a.jpg": picture(image, "JPEG", quality=95, exif=thumbnail),
+        "b.jpg": picture(image, "JPEG", progressive=True, restart_marker_blocks=2),
+        "c.png": encode_png(image),
+    }
+    for name, data in kinds.items():
+        (tmp_path / name).write_bytes(data)
+        alone = read_frames(tmp_path / name, 1).images[0]
+        behind = [random.bytes(300_000) + b"\xff\xda" + bytes([i]) for i in range(5)]
+        for more in (*behind, picture(image, "JPEG"), b"\xff\xda", b"\0" * 100):
+            (tmp_path / name).write_bytes(data + more)
+            np.testing.assert_array_equal(read_frames(tmp_path / name, 1).images[0], alone)
+        for length in random.integers(len(data) // 2, len(data) - 8, 20):  # with and without something behind
+            for more in (b"", b"\0" * 5000):
+                (tmp_path / name).write_bytes(data[:length] + more)
+                with pytest.raises(DataError, match=f"{name}: expected a"):
+                    read_frames(tmp_path / name, 1)

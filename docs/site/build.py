@@ -19,6 +19,7 @@ ROOT = HERE.parents[1]
 PAGES = ("CONTRIBUTING.md", "SECURITY.md", "docs/course.md", "docs/data.md", "docs/scale.md", "benchmarks/README.md")
 #: Where links lead whose target is no page: the folder of rendered notebooks is what the site shows.
 ELSEWHERE = {"docs/rendered": "notebooks/00_tour.ipynb", "README.md": "index.md"}
+MARK = re.compile(r"### (BEGIN|END) SOLUTION")
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]+)(#[^)]*)?\)")
 TREES = """
 ```{toctree}
@@ -99,13 +100,17 @@ def executed(path: Path, run: bool) -> Path:
 
 
 def show(path: Path, target: Path) -> None:
-    """A notebook with its solutions folded away and without the cells that grade them."""
+    """A notebook with its solutions folded away and without the cells that grade them; what a stage passed says so."""
     notebook = nbformat.read(path, 4)
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
+        if "solution" in tags:
+            cell.source = "\n".join(line for line in cell.source.splitlines() if not MARK.match(line))
         cell.metadata["tags"] = tags + [
             {"solution": "hide-cell", "grade": "remove-cell"}[t] for t in tags if t in ("solution", "grade")
         ]
+        if "injected-parameters" in tags:
+            cell.source = cell.source.replace("# Parameters", "# as the pipeline passes them (params.yaml)", 1)
     target.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, target)
 
@@ -113,7 +118,7 @@ def show(path: Path, target: Path) -> None:
 def reference(folder: Path) -> None:
     """A page for every module that users import, and a list of them with their first sentences."""
     folder.mkdir(parents=True)
-    lines = []
+    lines, entries = [], []
     for path in sorted((ROOT / "semdf").rglob("*.py")):
         parts = path.relative_to(ROOT).with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
@@ -122,13 +127,15 @@ def reference(folder: Path) -> None:
         (folder / f"{name}.rst").write_text(f"{name}\n{'=' * len(name)}\n\n.. automodule:: {name}\n   :members:\n")
         said = ast.get_docstring(ast.parse(path.read_text())) or ""
         lines.append(f"| [{name}]({name}.rst) | {said.splitlines()[0]} |")
-    tree = "\n```{toctree}\n:hidden:\n:glob:\n\n*\n```\n"
+        entries.append(f"{name.removeprefix('semdf.')} <{name}>")
+    tree = "\n```{toctree}\n:hidden:\n\n" + "\n".join(entries) + "\n```\n"
     table = "| module | what it is |\n|---|---|\n" + "\n".join(lines)
     (folder / "index.md").write_text(f"# The package\n\nFrom the docstrings.\n\n{table}\n{tree}")
 
 
 def build(source: Path, out: Path) -> None:
-    """Run Sphinx; a warning is an error."""
+    """Run Sphinx into `out`, which is emptied; a warning is an error."""
+    shutil.rmtree(out, ignore_errors=True)
     options = ["-b", "html", "-W", "--keep-going", "-q", "-c", str(HERE)]
     subprocess.run([sys.executable, "-m", "sphinx", *options, str(source), str(out)], cwd=ROOT, check=True)
 

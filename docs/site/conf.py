@@ -10,7 +10,7 @@ project, author = "semdf", "the semdf authors"
 root_doc = "index"
 exclude_patterns = ["**/.ipynb_checkpoints"]
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "mathml", "figures", "docstrings"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "mathml", "figures", "docstrings", "signatures"]
 
 # notebooks are shown as they were executed; nothing runs here
 nb_execution_mode = "off"
@@ -20,11 +20,15 @@ nb_code_prompt_show, nb_code_prompt_hide = "Show the solution", "Hide the soluti
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 
+add_module_names = False
+napoleon_use_ivar = True
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
+autodoc_default_options = {"exclude-members": "model_config"}
 default_role = "code"
 python_maximum_signature_line_length = 100
-suppress_warnings = ["misc.highlighting_failure"]
+# an annotation that names one of several classes of one name is left to the first
+suppress_warnings = ["misc.highlighting_failure", "ref.python"]
 
 html_theme = "sphinx_book_theme"
 html_title = "semdf"
@@ -34,6 +38,7 @@ html_css_files = ["site.css"]
 html_favicon = str(HERE / "_static" / "icon.svg")
 html_context = {"default_mode": "auto"}
 html_copy_source = False
+html_domain_indices = html_use_index = False
 html_theme_options = {
     "home_page_in_toc": True,
     "navbar_persistent": [],

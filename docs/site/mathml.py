@@ -3,9 +3,13 @@
 from docutils import nodes
 from latex2mathml.converter import convert
 
+LONG = 40  # letters of LaTeX from which an inline formula may be wider than a phone; it then scrolls by itself
+
 
 def inline(translator, node: nodes.math) -> None:
-    translator.body.append(convert(node.astext()))
+    formula = convert(node.astext())
+    long = len(node.astext()) >= LONG
+    translator.body.append(f'<span class="long-formula">{formula}</span>' if long else formula)
     raise nodes.SkipNode
 
 

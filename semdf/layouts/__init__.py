@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pandas as pd
 
@@ -50,19 +50,35 @@ def names() -> tuple[str, ...]:
     return tuple(_MODULES)
 
 
-def load(name: str, **options) -> Layout:
+def load(name: str, **options: Any) -> Layout:
     """The layout called `name`, for example `load("faceforensics++", compression="c40")`.
 
     name: one of `names()`, in any case.
-    options: fields of the layout's class.
-    Raises ParameterError for an unknown name or option.
+    options: fields of the layout's class. Texts will do for all, as a command line has them: "true", "false", and
+        commas between the entries of a list.
+    Raises ParameterError for an unknown name or option, or a value of the wrong type.
     """
     make = _class(name)
     unknown = sorted(set(options) - set(make.__dataclass_fields__))
     if unknown:
         fields = ", ".join(make.__dataclass_fields__) or "no options"
         raise ParameterError(f"layout {name!r} takes {fields}. Found {', '.join(unknown)}.")
-    return make(**options)
+    fields = make.__dataclass_fields__
+    return make(**{key: _typed(f"{name}: {key}", fields[key].default, value) for key, value in options.items()})
+
+
+def _typed(what: str, default: object, value: Any) -> Any:
+    """`value` as the type of the field's default: text, bool or a tuple of texts."""
+    if isinstance(default, bool) and isinstance(value, str):
+        value = {"true": True, "false": False}.get(value, value)
+    if isinstance(default, tuple):
+        value = value.split(",") if isinstance(value, str) else value
+        texts = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
+        value = tuple(item.strip() for item in value) if texts else value
+    if type(value) is not type(default):
+        kind = {bool: "true or false", tuple: "a list of texts"}.get(type(default), "text")
+        raise ParameterError(f"layout {what} should be {kind}. Found {value!r}.")
+    return value
 
 
 def recognise(root: Path) -> str:
@@ -83,7 +99,7 @@ def present(name: str, root: Path) -> list[Layout]:
     return make.present(Path(root)) if hasattr(make, "present") else [make()]
 
 
-def _class(name: str) -> type:
+def _class(name: str) -> Any:
     key = str(name).lower()
     if key not in _MODULES:
         raise ParameterError(f"layout should be one of {', '.join(names())}. Found {name!r}.")

@@ -55,6 +55,7 @@ class CelebDF:
             odd = [path for path, match in own.items() if match is None]
             refuse(odd, self.name, f"a video of {name} is called {form.pattern}")
             for path, match in sorted(own.items()):
+                assert match, "others are refused"
                 part = match.groupdict()
                 original = f"Celeb-real/{part['target']}_{part['clip']}" if part.get("source") else ""
                 yield {

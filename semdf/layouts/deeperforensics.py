@@ -18,7 +18,7 @@ from pathlib import Path
 import pandas as pd
 
 from semdf.errors import DataError, ParameterError
-from semdf.layouts.faceforensics import FaceForensics
+from semdf.layouts.faceforensics import FaceForensics, read_pairs
 from semdf.layouts.lists import inside, lines, splits
 from semdf.layouts.rows import files, folder, refuse, table
 
@@ -42,13 +42,16 @@ class DeeperForensics:
 
     variants: of the eleven folders; "end_to_end" is the standard set.
     originals: folder of FaceForensics++, absolute or relative to the working directory; "" for fakes alone.
-    compression: of the originals; the authors take c23.
-    split: "lists" for the authors' lists, or "originals" to give a fake the split of its target in FaceForensics++,
-        so that no background of a training video is in the test set (ours; needs `originals`).
+    reals: whether the originals are in the table too; false where FaceForensics++ is read for itself.
+    compression: of the originals in the table; the authors take c23.
+    split: "lists" for the authors' lists, or "originals" to give a fake the split of its target in FaceForensics++
+        (needs `originals`): no background of a training video is then in the test set, and all fakes of the test set of
+        `semdf.layouts.protocols` count as test (ours). The lists put 703 of 1000 fakes into training.
     """
 
     variants: tuple[str, ...] = (_RAW,)
     originals: str = ""
+    reals: bool = True
     compression: str = "c23"
     split: str = "lists"
 
@@ -76,13 +79,19 @@ class DeeperForensics:
         The originals keep their own data set and key; their paths lead out of `root`.
         """
         root = folder(Path(root), NAME)
-        reals = self._reals(root)
-        rows = table(self._rows(root, reals), root, NAME)
-        return rows if reals is None else pd.concat([rows, reals], ignore_index=True)
+        rows = table(self._rows(root), root, NAME)
+        if not (self.originals and self.reals):
+            return rows
+        home = Path(self.originals)
+        reals = FaceForensics(self.compression, ()).read(home)
+        there = os.path.relpath(home.absolute(), root.absolute())
+        reals = reals.assign(path=[Path(there, path).as_posix() for path in reals["path"]])
+        return pd.concat([rows, reals], ignore_index=True)
 
-    def _rows(self, root: Path, reals: pd.DataFrame | None) -> Iterator[dict]:
+    def _rows(self, root: Path) -> Iterator[dict]:
         listed = splits(root / "lists" / "splits", NAME) if self.split == "lists" else {}
-        by_target = {} if reals is None else dict(zip(reals["target"], reals["split"], strict=True))
+        pairs = read_pairs(folder(Path(self.originals), "FaceForensics++")) if self.originals else {}
+        by_target = {identity: split for pair, split in pairs.items() for identity in pair}
         for variant in self.variants:
             top = folder(root / "manipulated_videos" / variant, f"{NAME}, {variant}")
             names = {Path(path).name for path in files(top, root, (".mp4",), deep=False)}
@@ -90,9 +99,12 @@ class DeeperForensics:
             rule = "a video is called <three digits>_<M or W and three digits>.mp4"
             refuse([n for n in names if not (_FORM.fullmatch(Path(n).stem) and "/" not in n)], NAME, rule)
             for name in sorted(names):
-                part = _FORM.fullmatch(Path(name).stem).groupdict()
-                if reals is not None and part["target"] not in by_target:
-                    raise DataError(f"{NAME}: the target of a fake is an original of FaceForensics++. Found {name}.")
+                match = _FORM.fullmatch(Path(name).stem)
+                assert match, "others are refused"
+                part = match.groupdict()
+                if self.originals and part["target"] not in by_target:
+                    rule = "the target of a fake is an original of FaceForensics++, by its split files"
+                    raise DataError(f"{NAME}: {rule}. Found {name}.")
                 yield {
                     "dataset": NAME,
                     "manipulation": variant,
@@ -103,14 +115,6 @@ class DeeperForensics:
                     **part,
                     "pristine": f"FaceForensics++/original/{part['target']}",
                 }
-
-    def _reals(self, root: Path) -> pd.DataFrame | None:
-        if not self.originals:
-            return None
-        home = Path(self.originals)
-        rows = FaceForensics(self.compression, ()).read(home)
-        there = os.path.relpath(home.absolute(), root.absolute())
-        return rows.assign(path=[Path(there, path).as_posix() for path in rows["path"]])
 
 
 def _names(root: Path, variant: str) -> set[str]:

@@ -2,7 +2,8 @@
 
 test/labels.csv ("filename,label", 1 = fake: the reverse of Celeb-DF's list) and the videos it names, in test/,
 test/videos/ or one level of sub-folders of either; validation/ likewise
-train/dfdc_train_part_<N>/metadata.json and its videos: {"a.mp4": {"label": "FAKE", "original": "b.mp4"}}
+train/dfdc_train_part_<N>/metadata.json and its videos: {"a.mp4": {"label": "FAKE", "original": "b.mp4"}}; the
+test set's metadata.json has {"is_fake": 1} in place of the label
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -69,7 +71,7 @@ def _listed(root: Path, part: str) -> Iterator[dict]:
     extra = top / "metadata.json"
     for name, entry in (read_json(extra, dict, "an object by video") if extra.is_file() else {}).items():
         if name in labels and _fake(entry, extra, name) != labels[name]:
-            raise DataError(f"{extra}: a label should agree with labels.csv. Found {name}: {entry['label']}.")
+            raise DataError(f"{extra}: a label should agree with labels.csv. Found {name}: {entry}.")
     _unlisted(set(on_disk) - set(labels), path)
     place = f"{part}/videos" if (top / "videos").is_dir() else part
     for name, fake in labels.items():
@@ -106,10 +108,14 @@ def _row(path: str, fake: bool, split: str) -> dict:
 
 
 def _fake(entry: object, path: Path, name: str) -> bool:
-    label = entry.get("label") if isinstance(entry, dict) else None
-    if label not in ("REAL", "FAKE"):
-        raise DataError(f"{path}: the label of a video is REAL or FAKE. Found {entry!r} for {name}.")
-    return label == "FAKE"
+    known: dict[str, dict[Any, bool]] = {"label": {"REAL": False, "FAKE": True}, "is_fake": {0: False, 1: True}}
+    said = {key: entry[key] for key in known if key in entry} if isinstance(entry, dict) else {}
+    try:
+        (fake,) = {known[key][value] for key, value in said.items()}
+    except (KeyError, TypeError, ValueError):  # another value, one that is no key, none or two that disagree
+        rule = "a video has a label, REAL or FAKE, or is_fake, 0 or 1"
+        raise DataError(f"{path}: {rule}. Found {entry!r} for {name}.") from None
+    return fake
 
 
 def _by_name(top: Path, root: Path) -> dict[str, str]:

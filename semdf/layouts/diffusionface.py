@@ -6,7 +6,7 @@ image at a denoising strength), stable_diffusion_v_1_5_text2img_p3g7/aligned/ ..
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -64,7 +64,7 @@ class DiffusionFace:
         return table(_rows(root, self.models or present), root, NAME)
 
 
-def _rows(root: Path, models: tuple[str, ...]) -> Iterator[dict]:
+def _rows(root: Path, models: Sequence[str]) -> Iterator[dict]:
     real = files(root / "Real", root)
     reals = {PurePosixPath(path).stem: path for path in real}
     for path in real:

@@ -20,7 +20,7 @@ from semdf.errors import DataError, ParameterError
 from semdf.layouts.lists import first, read_json
 from semdf.layouts.rows import files, folder, refuse, table
 
-__all__ = ["COMPRESSIONS", "LAYOUTS", "MANIPULATIONS", "FaceForensics"]
+__all__ = ["COMPRESSIONS", "LAYOUTS", "MANIPULATIONS", "FaceForensics", "read_pairs"]
 
 NAME = "FaceForensics++"
 SPLITS = ("train", "val", "test")
@@ -106,7 +106,9 @@ def _acted(root: Path, where: Path, compression: str) -> Iterator[dict]:
         rule = "a video of an actor is called AA__<scene>.mp4, a forged one AA_BB__<scene>__<code>.mp4"
         refuse([stem for stem in stems if not form.fullmatch(stem)], f"{NAME}, {place}", rule)
         for stem in sorted(stems):
-            part = form.fullmatch(stem).groupdict()
+            match = form.fullmatch(stem)
+            assert match, "others are refused"
+            part = match.groupdict()
             fake = manipulation != "actors"
             yield _row(manipulation, place, stem) | {
                 "label": manipulation if fake else "real",

@@ -6,11 +6,14 @@ import csv
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from semdf.errors import DataError, MissingError
 from semdf.paths import inside
 
 __all__ = ["first", "inside", "lines", "read_json", "read_table", "splits"]
+
+Json = TypeVar("Json", dict, list)
 
 
 def first(candidates: list[Path], what: str) -> Path:
@@ -28,7 +31,7 @@ def lines(path: Path, what: str) -> Iterator[tuple[int, str]]:
     yield from ((number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip())
 
 
-def read_json(path: Path, kind: type, what: str) -> dict | list:
+def read_json(path: Path, kind: type[Json], what: str) -> Json:
     """The JSON object or list in a file."""
     try:
         content = json.loads(_text(path))
@@ -54,7 +57,9 @@ def _cells(reader: csv.DictReader, path: Path, columns: tuple[str, ...]) -> Iter
         raise DataError(f"{path}: expected the columns {', '.join(columns)}. Found {reader.fieldnames}.")
     for row in reader:
         if any(value is None for value in row.values()) or None in row:
-            raise DataError(f"{path}, line {reader.line_num}: expected {len(reader.fieldnames)} cells. Found {row}.")
+            raise DataError(
+                f"{path}, line {reader.line_num}: expected {len(reader.fieldnames or ())} cells. Found {row}."
+            )
         yield reader.line_num, row
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,13 +24,14 @@ class Pictures:
 
     dataset: the name of the data set in the table.
     identity: a regular expression that must match at the start of a stem; its first group, or else the whole
-        match, is the identity within its folder. The default takes everything before the first "_": "001_03"
-        is person "001".
+        match, is the identity within its folder. "" takes what comes before the first "_" ("001_03" is person "001")
+        unless all pictures were then of one person, as with the names that cameras give ("IMG_0001"): each picture is
+        then a person of its own. A warning says when that is so, or when an expression makes all one person.
     split: the split of every picture.
     """
 
     dataset: str = "pictures"
-    identity: str = r"[^_]+"
+    identity: str = ""
     split: str = "train"
 
     def __post_init__(self) -> None:
@@ -48,22 +50,35 @@ class Pictures:
         """A row for every picture."""
         root = folder(Path(root), self.dataset)
         found = sorted(path for path in root.rglob("*") if path.suffix.lower() in PICTURES and path.is_file())
-        return table(self._rows(root, found), root, self.dataset)
+        people = {path: f"{_group(path, root)}/{self._person(path)}" for path in found}
+        if len(found) > 1 and len(set(people.values())) == 1:
+            what = f"{root}: the names of all {len(found)} pictures say {self._person(found[0])!r}"
+            if self.identity:
+                warnings.warn(f"{what}, so that all are of one person", stacklevel=2)
+            else:
+                warnings.warn(f"{what}: each is taken for a person of its own, unless `identity` is set", stacklevel=2)
+                people = {path: f"{_group(path, root)}/{path.stem}" for path in found}
+        return table(self._rows(root, people), root, self.dataset)
 
-    def _rows(self, root: Path, found: list[Path]) -> Iterator[dict]:
+    def _person(self, path: Path) -> str:
+        match = re.match(self.identity or r"[^_]+|.*", path.stem)
+        if match is None:
+            raise DataError(f"{path}: the file name should start with {self.identity!r}. Found {path.stem!r}.")
+        return match.group(1) if match.re.groups else match.group()
+
+    def _rows(self, root: Path, found: dict[Path, str]) -> Iterator[dict]:
         stems = Counter(path.with_suffix("") for path in found)
-        for path in found:
-            place = path.relative_to(root)
-            match = re.match(self.identity, path.stem)
-            if match is None:
-                raise DataError(f"{path}: the file name should start with {self.identity!r}. Found {path.stem!r}.")
-            group = "-".join(place.parent.parts) or "original"
+        for path, person in found.items():
+            place, group = path.relative_to(root), _group(path, root)
             stem = path.name if stems[path.with_suffix("")] > 1 else path.stem  # a.jpg beside a.png
-            person = match.group(1) if match.re.groups else match.group()
             yield {
                 "dataset": self.dataset, "manipulation": group, "video": f"{self.dataset}/{group}/{stem}",
-                "path": place.as_posix(), "label": "real", "split": self.split, "target": f"{group}/{person}",
+                "path": place.as_posix(), "label": "real", "split": self.split, "target": person,
             }  # fmt: skip
+
+
+def _group(path: Path, root: Path) -> str:
+    return "-".join(path.relative_to(root).parent.parts) or "original"
 
 
 LAYOUTS = {"pictures": Pictures}

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from semdf.errors import DataError, ParameterError
 
-__all__ = ["Part", "Protocol", "Published", "load", "names", "select"]
+__all__ = ["Part", "Protocol", "Published", "counts", "load", "names", "select"]
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,7 @@ class Protocol:
         level: "video" or "image": what one score is made of.
         fakes, reals: The rows that count.
         paired: Whether only fakes count whose pristine video is among the reals.
+        complete: How many fakes and reals the test set of the complete data set has; None where it is not known.
         train: Manipulations to train on, where the data set has a protocol of its own.
         published: Counts of the complete data set.
         sources: Where the protocol and the counts come from.
@@ -77,6 +78,7 @@ class Protocol:
     fakes: Part
     reals: Part
     paired: bool
+    complete: tuple[int, int] | None
     train: tuple[str, ...]
     published: tuple[Published, ...]
     sources: tuple[str, str]
@@ -112,6 +114,19 @@ def select(rows: pd.DataFrame, dataset: str) -> pd.DataFrame:
     return rows[reals | fakes]
 
 
+def counts(rows: pd.DataFrame, dataset: str) -> dict[str, tuple[int, int | None]]:
+    """Fakes and reals of a test set: how many different videos (or pictures) there are, how many there should be.
+
+    rows: as for `select`, with the columns video and label. None where the complete number is not known.
+    Raises DataError if the fakes or the reals are missing.
+    """
+    selected = select(rows, dataset)
+    real = selected["label"] == "real"
+    found = (int(selected.loc[mask, "video"].nunique()) for mask in (~real, real))
+    complete = load(dataset).complete or (None, None)
+    return dict(zip(("fakes", "reals"), zip(found, complete, strict=True), strict=True))
+
+
 @cache
 def _all() -> dict[str, Protocol]:
     content = YAML(typ="safe").load(Path(__file__).with_suffix(".yaml"))
@@ -127,6 +142,7 @@ def _protocol(name: str, entry: dict) -> Protocol:
         fakes=_part(test["fakes"]),
         reals=_part(test["reals"]),
         paired=test.get("paired", False),
+        complete=tuple(test["complete"]) if "complete" in test else None,
         train=tuple(entry.get("train", ())),
         published=tuple(Published(**item) for item in entry["published"]),
         sources=(test["source"], entry["source"]),

@@ -48,7 +48,7 @@ from torch import Tensor, nn
 
 from semdf.errors import DataError, ParameterError
 
-__all__ = ["SETTINGS", "Batch", "Record", "Weighting", "assign", "known", "load", "needs_upper", "trainable"]
+__all__ = ["SETTINGS", "Batch", "Known", "Record", "Weighting", "assign", "known", "load", "needs_upper", "trainable"]
 
 #: Further names: a strategy's file and the options that the name stands for.
 SETTINGS: dict[str, tuple[str, dict[str, object]]] = {
@@ -106,9 +106,44 @@ class Weighting(Protocol):
         """Take up what `state_dict` gave; other names or shapes raise DataError."""
 
 
+class Known:
+    """Base of strategies whose weights are known before the step: one backward pass of the weighted sum.
+
+    A strategy says what its `weights` are; equal weights are nothing but that.
+    """
+
+    def __init__(self, tasks: int) -> None:
+        self.tasks = tasks
+
+    def weights(self) -> Tensor:
+        return torch.ones(self.tasks)
+
+    def backward(
+        self,
+        objective: nn.Module,
+        lower: Batch,
+        upper: Batch | None = None,
+        *,
+        lr: float = 0.0,
+        weight_decay: float = 0.0,
+        reduce: Reduce | None = None,
+    ) -> Record:
+        return weighted(objective, lower, self.weights(), reduce)
+
+    def next_epoch(self) -> None:
+        pass
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        restore(state, self.state_dict())
+
+
 def known() -> tuple[str, ...]:
     """Names of the strategies: the modules of this folder, and `SETTINGS` of them."""
-    return tuple(sorted([module.name for module in pkgutil.iter_modules(__path__)] + [*SETTINGS]))
+    own = [module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")]
+    return tuple(sorted(own + [*SETTINGS]))
 
 
 def load(name: str, tasks: int | Sequence[str] = 3, **options: object) -> Weighting:

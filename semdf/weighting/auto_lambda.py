@@ -8,30 +8,18 @@ The gradients of the tasks are computed once, and serve the virtual step, the hy
 itself.
 """
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor, nn
 
 from semdf import bilevel
 from semdf.errors import ParameterError
-from semdf.weighting import (
-    Batch,
-    Record,
-    Reduce,
-    adam_state,
-    assign,
-    check_losses,
-    load_adam_state,
-    restore,
-    trainable,
-    weighted,
-)
+from semdf.weighting import Batch, Record, Reduce, assign, check_losses, trainable, weighted
+from semdf.weighting._lambdas import Lambdas
 
 __all__ = ["Strategy"]
 
 
-class Strategy:
+class Strategy(Lambdas):
     """Auto-lambda.
 
     lr: of lambda. primary: which task the upper loss is.
@@ -51,25 +39,13 @@ class Strategy:
         every: int = 1,
         optimiser: torch.optim.AdamW | None = None,
     ) -> None:
-        if not 0 <= primary < tasks:
-            raise ParameterError(f"primary: must be a task in 0 to {tasks - 1}, found {primary}")
+        super().__init__(tasks, lr, primary, every)
         if method not in ("exact", "finite_difference"):
             raise ParameterError(f"method: must be 'exact' or 'finite_difference', found {method!r}")
         if method == "finite_difference" and optimiser is not None:
             raise ParameterError("optimiser: must be None for the finite difference, which is of the SGD form only")
-        if every < 1:
-            raise ParameterError(f"every: must be at least 1 step, found {every}")
-        self.tasks = tasks
-        self.primary = primary
         self.method = method
-        self.every = every
         self.optimiser = optimiser
-        self._lambda = torch.ones(tasks, requires_grad=True)
-        self._adam = torch.optim.Adam([self._lambda], lr=lr)
-        self._count = torch.zeros((), dtype=torch.int64)
-
-    def weights(self) -> Tensor:
-        return self._lambda.detach().clone()
 
     def backward(
         self,
@@ -83,8 +59,7 @@ class Strategy:
     ) -> Record:
         if upper is None:
             raise ParameterError("upper: auto_lambda needs a second batch, found None")
-        self._count += 1
-        if (self._count - 1) % self.every:
+        if not self._due():
             return weighted(objective, lower, self.weights(), reduce)
         if check := getattr(objective, "check_upper", None):
             check(*upper)
@@ -125,7 +100,7 @@ class Strategy:
         """
         leaves = list(parameters.values())
 
-        def gradient(keep: bool) -> list[Tensor | None]:
+        def gradient(keep: bool) -> bilevel.Gradients:
             total = (losses * self.weights().to(losses)).sum()
             parts = torch.autograd.grad(total, leaves, retain_graph=keep, allow_unused=True)
             if reduce:
@@ -149,21 +124,3 @@ class Strategy:
     def _primary(self, objective: nn.Module, upper: Batch) -> bilevel.Upper:
         losses = bilevel.functional(objective, *upper)
         return lambda parameters: losses(parameters)[self.primary]
-
-    def _move(self, slope: Tensor) -> None:
-        self._lambda.grad = slope.to(self._lambda)
-        self._adam.step()
-
-    def next_epoch(self) -> None:
-        pass
-
-    def state_dict(self) -> dict[str, Tensor]:
-        own = {"lambda": self._lambda.detach().clone(), "count": self._count.clone()}
-        return {**own, **adam_state(self._adam, self._lambda)}
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        state = restore(state, self.state_dict())
-        with torch.no_grad():
-            self._lambda.copy_(state["lambda"])
-        self._count = state["count"]
-        load_adam_state(self._adam, self._lambda, state)

@@ -18,24 +18,14 @@ import torch
 from torch import Tensor, nn
 
 from semdf import bilevel
-from semdf.errors import DataError, ParameterError
-from semdf.weighting import (
-    Batch,
-    Record,
-    Reduce,
-    adam_state,
-    assign,
-    check_losses,
-    load_adam_state,
-    restore,
-    trainable,
-    weighted,
-)
+from semdf.errors import DataError
+from semdf.weighting import Batch, Record, Reduce, assign, check_losses, restore, trainable, weighted
+from semdf.weighting._lambdas import Lambdas
 
 __all__ = ["Strategy"]
 
 
-class Strategy:
+class Strategy(Lambdas):
     """Auto-lambda, one step late.
 
     lr: of lambda. primary: which task the upper loss is.
@@ -43,21 +33,9 @@ class Strategy:
     """
 
     def __init__(self, tasks: int, lr: float = 1e-3, primary: int = 0, every: int = 1) -> None:
-        if not 0 <= primary < tasks:
-            raise ParameterError(f"primary: must be a task in 0 to {tasks - 1}, found {primary}")
-        if every < 1:
-            raise ParameterError(f"every: must be at least 1 step, found {every}")
-        self.tasks = tasks
-        self.primary = primary
-        self.every = every
-        self._lambda = torch.ones(tasks, requires_grad=True)
-        self._adam = torch.optim.Adam([self._lambda], lr=lr)
-        self._count = torch.zeros((), dtype=torch.int64)
+        super().__init__(tasks, lr, primary, every)
         self._last: list[list[Tensor]] | Tensor | None = None  # g_k of the last step; flat [K, P] after loading
         self._last_lr = torch.zeros((), dtype=torch.float64)
-
-    def weights(self) -> Tensor:
-        return self._lambda.detach().clone()
 
     def backward(
         self,
@@ -69,8 +47,7 @@ class Strategy:
         weight_decay: float = 0.0,
         reduce: Reduce | None = None,
     ) -> Record:
-        keeps = int(self._count) % self.every == 0
-        self._count += 1
+        keeps = self._due()
         if not keeps and self._last is None:
             return weighted(objective, lower, self.weights(), reduce)
         parameters = trainable(objective)
@@ -81,7 +58,7 @@ class Strategy:
         first = torch.autograd.grad(losses[self.primary], leaves, retain_graph=self.tasks > 1, allow_unused=True)
         if reduce:
             reduce([part for part in first if part is not None])
-        upper_loss = self._move(first, parameters, losses[self.primary].detach())
+        upper_loss = self._compare(first, parameters, losses[self.primary].detach())
         weights = self.weights()
         if keeps:
             rest = [
@@ -103,7 +80,7 @@ class Strategy:
             self._last_lr.fill_(lr)
         return Record(losses, weights, upper_loss)
 
-    def _move(self, first: bilevel.Gradients, parameters: Mapping[str, Tensor], loss: Tensor) -> Tensor | None:
+    def _compare(self, first: bilevel.Gradients, parameters: Mapping[str, Tensor], loss: Tensor) -> Tensor | None:
         """Move lambda by what the last step kept, and drop that; gives the upper loss if there was any."""
         if self._last is None:
             return None
@@ -111,28 +88,23 @@ class Strategy:
             self._last = _split(self._last, list(parameters.values()))
         products = torch.stack([bilevel.inner(first, task) for task in self._last])
         self._last = None
-        self._lambda.grad = (-self._last_lr * products.cpu()).to(self._lambda)
-        self._adam.step()
+        self._move(-self._last_lr * products.cpu())
         return loss
 
-    def next_epoch(self) -> None:
-        pass
-
     def state_dict(self) -> dict[str, Tensor]:
-        own = {"lambda": self._lambda.detach().clone(), "count": self._count.clone(), "last_lr": self._last_lr.clone()}
-        return {**own, "last": _join(self._last, self.tasks), **adam_state(self._adam, self._lambda)}
+        return {**super().state_dict(), "last_lr": self._last_lr.clone(), "last": _join(self._last, self.tasks)}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         expected = self.state_dict()
         last = state.get("last")
         if last is not None and last.ndim == 2 and len(last) == self.tasks:
             expected["last"] = last  # as long as the parameters, which are not known here
-        state = restore(state, expected)
-        with torch.no_grad():
-            self._lambda.copy_(state["lambda"])
-        self._count, self._last_lr = state["count"], state["last_lr"]
+        self._take(restore(state, expected))
+
+    def _take(self, state: Mapping[str, Tensor]) -> None:
+        super()._take(state)
+        self._last_lr = state["last_lr"]
         self._last = state["last"] if state["last"].numel() else None
-        load_adam_state(self._adam, self._lambda, state)
 
 
 def _whole(gradient: bilevel.Gradients, leaves: Sequence[Tensor]) -> list[Tensor]:

@@ -7,23 +7,24 @@ Means are held above 1e-4, because fidelity reaches 0 (ours).
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from semdf.errors import ParameterError
-from semdf.weighting import Batch, Record, Reduce, restore, weighted
+from semdf.weighting import Known, Record, restore
 
 __all__ = ["Strategy"]
 
 
-class Strategy:
+class Strategy(Known):
     """Weights that change once an epoch. temperature: T; larger is more even."""
 
     def __init__(self, tasks: int, temperature: float = 2.0) -> None:
         if temperature <= 0:
             raise ParameterError(f"temperature: must be positive, found {temperature}")
-        self.tasks = tasks
+        super().__init__(tasks)
         self.temperature = temperature
         self._sum = torch.zeros(tasks, dtype=torch.float64)
         self._steps = torch.zeros((), dtype=torch.int64)
@@ -35,17 +36,8 @@ class Strategy:
         before, last = self._means.clamp(min=1e-4)
         return (self.tasks * (last / before / self.temperature).softmax(0)).float()
 
-    def backward(
-        self,
-        objective: nn.Module,
-        lower: Batch,
-        upper: Batch | None = None,
-        *,
-        lr: float = 0.0,
-        weight_decay: float = 0.0,
-        reduce: Reduce | None = None,
-    ) -> Record:
-        record = weighted(objective, lower, self.weights(), reduce)
+    def backward(self, *batches: Any, **options: Any) -> Record:
+        record = super().backward(*batches, **options)
         self._sum += record.losses.double().cpu()
         self._steps += 1
         return record

@@ -16,20 +16,20 @@ from torch import Tensor, nn
 
 from semdf import bilevel
 from semdf.errors import MissingError, ParameterError
-from semdf.weighting import Batch, Record, Reduce, assign, check_losses, restore, trainable
+from semdf.weighting import Batch, Known, Record, Reduce, assign, check_losses, restore, trainable
 
 __all__ = ["AGGREGATORS", "Strategy"]
 
 AGGREGATORS = ("upgrad", "pcgrad", "cagrad")
 
 
-class Strategy:
+class Strategy(Known):
     """aggregator: one of `AGGREGATORS`. c: of CAGrad, how far from the mean it may go; 0.5 is ours."""
 
     def __init__(self, tasks: int, aggregator: str = "upgrad", c: float = 0.5) -> None:
         if aggregator not in AGGREGATORS:
             raise ParameterError(f"aggregator: must be one of {AGGREGATORS}, found {aggregator!r}")
-        self.tasks = tasks
+        super().__init__(tasks)
         self.aggregator = aggregator
         self._solve = _solver(aggregator, tasks, c)
         self._weights = torch.ones(tasks)
@@ -58,9 +58,6 @@ class Strategy:
         self._weights = self._solve(gramian).float().cpu()
         assign(parameters, bilevel.combine(gradients, self._weights))
         return Record(losses, self.weights())
-
-    def next_epoch(self) -> None:
-        pass
 
     def state_dict(self) -> dict[str, Tensor]:
         return {"weights": self.weights()}

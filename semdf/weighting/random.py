@@ -4,41 +4,30 @@ Source: Lin et al., "Reasonable Effectiveness of Random Weighting", TMLR 2022 (R
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from semdf.weighting import Batch, Record, Reduce, restore, weighted
+from semdf.weighting import Known, Record, restore
 
 __all__ = ["Strategy"]
 
 
-class Strategy:
+class Strategy(Known):
     """Weights drawn from `seed`; all processes draw the same."""
 
     def __init__(self, tasks: int, seed: int = 0) -> None:
-        self.tasks = tasks
+        super().__init__(tasks)
         self._generator = torch.Generator().manual_seed(seed)
         self._weights = torch.ones(tasks)
 
     def weights(self) -> Tensor:
         return self._weights.clone()
 
-    def backward(
-        self,
-        objective: nn.Module,
-        lower: Batch,
-        upper: Batch | None = None,
-        *,
-        lr: float = 0.0,
-        weight_decay: float = 0.0,
-        reduce: Reduce | None = None,
-    ) -> Record:
+    def backward(self, *batches: Any, **options: Any) -> Record:
         self._weights = self.tasks * torch.randn(self.tasks, generator=self._generator).softmax(0)
-        return weighted(objective, lower, self.weights(), reduce)
-
-    def next_epoch(self) -> None:
-        pass
+        return super().backward(*batches, **options)
 
     def state_dict(self) -> dict[str, Tensor]:
         return {"weights": self._weights.clone(), "generator": self._generator.get_state()}

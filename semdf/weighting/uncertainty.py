@@ -8,20 +8,21 @@ Liu et al., "Auto-Lambda", TMLR 2022, with s_k = -0.7 at the start, where w_k is
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from semdf.weighting import Batch, Record, Reduce, adam_state, load_adam_state, restore, weighted
+from semdf.weighting import Known, Record, adam_state, load_adam_state, restore
 
 __all__ = ["Strategy"]
 
 
-class Strategy:
+class Strategy(Known):
     """s is moved by plain Adam at `lr` (ours: the source moves it with the network's own optimiser)."""
 
     def __init__(self, tasks: int, start: float = -0.7, lr: float = 1e-3, floor: float = -5.0) -> None:
-        self.tasks = tasks
+        super().__init__(tasks)
         self.floor = floor
         self._s = torch.full((tasks,), start, requires_grad=True)
         self._adam = torch.optim.Adam([self._s], lr=lr)
@@ -29,25 +30,13 @@ class Strategy:
     def weights(self) -> Tensor:
         return 0.5 * (-self._s.detach()).exp()
 
-    def backward(
-        self,
-        objective: nn.Module,
-        lower: Batch,
-        upper: Batch | None = None,
-        *,
-        lr: float = 0.0,
-        weight_decay: float = 0.0,
-        reduce: Reduce | None = None,
-    ) -> Record:
-        record = weighted(objective, lower, self.weights(), reduce)
+    def backward(self, *batches: Any, **options: Any) -> Record:
+        record = super().backward(*batches, **options)
         self._s.grad = 0.5 - record.losses.to(self._s) * record.weights
         self._adam.step()
         with torch.no_grad():
             self._s.clamp_(min=self.floor)
         return record
-
-    def next_epoch(self) -> None:
-        pass
 
     def state_dict(self) -> dict[str, Tensor]:
         return {"s": self._s.detach().clone(), **adam_state(self._adam, self._s)}

@@ -1,0 +1,177 @@
+"""Pictures a second of the miniature: `python -m benchmarks.rates [--thing loading] [--dry]`.
+
+rendering   stills of 256 px, and frames of videos with their forgeries, encoded (`semdf.people`, one process). Needs
+            the extra `people` and is skipped without it
+loading     pictures of the stage `extract` from its tars into memory, and batches of pairs from there as the network
+            sees them. Needs `make reproduce`
+training    a step of the default run and of its baseline, on noise: two trainings of different length, subtracted, so
+            that start and validation do not count
+scoring     the default run's network on crops of noise
+
+Training and scoring have the settings of params.yaml, random weights, and the threads that it says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from benchmarks.measure import alone
+from benchmarks.quiet import Watch
+from benchmarks.record import record, row
+from benchmarks.scaling import clock, peak
+from semdf import ROOT, datasets, hierarchy, params, runs, score, train
+from semdf.errors import MissingError
+
+RUNS = ("binary", "auto_lambda")
+CROP = {"size": 112, "alignment": "native", "margin": 1.3}
+
+
+def rendering(seconds: float) -> Iterator[dict]:
+    """Stills, and whole jobs of FaceForensics++: a pristine video, its forgeries, all encoded."""
+    from semdf.people import benchmarks, jobs, stills
+    from semdf.people.camera import develop
+    from semdf.people.distil import ensure_head
+    from semdf.people.plan import FFPP, Counts
+    from semdf.people.render import render
+
+    ensure_head()
+    scenes = (still.scene for identity in range(10**6) for still in stills.draw_stills(0, identity))
+
+    def still() -> None:
+        scene = next(scenes)
+        develop(render(scene, size=256).light, scene.camera)
+
+    still()  # compiles
+    watch = Watch()
+    found = clock(still, seconds, most=1000)
+    yield row("render/stills", 256, **found, rate=1 / found["seconds"], unit="pictures a second", **watch.said())
+    with tempfile.TemporaryDirectory() as folder:
+        todo = iter(benchmarks.plan_jobs(Counts(), 0, [FFPP]))
+        jobs.finish_job(next(todo), Path(folder))
+        watch, frames, start = Watch(), 0, time.perf_counter()
+        while not frames or time.perf_counter() - start < seconds:
+            frames += jobs.finish_job(next(todo), Path(folder))
+        spent = time.perf_counter() - start
+    yield row("render/videos", frames, seconds=spent, rate=frames / spent, unit="frames a second", **watch.said())
+
+
+def loading(seconds: float) -> Iterator[dict]:
+    """Pictures from tars, and batches of pairs."""
+    manifest, tree = ROOT / "faces" / "manifest.parquet", hierarchy.load("ffpp")
+    if not manifest.is_file():
+        raise MissingError("faces/manifest.parquet expected, found none: run `make reproduce`")
+    settings = params.read()["train"]
+    samples = datasets.load([manifest], tree, ["train"], datasets=["FaceForensics++"])  # the files are in memory then
+    watch = Watch()
+    found = clock(lambda: datasets.load([manifest], tree, ["train"], datasets=["FaceForensics++"]), seconds)
+    rate = len(samples) / found["seconds"]
+    yield row("load/tars", len(samples), **found, rate=rate, unit="pictures a second", **watch.said())
+    watch, random, half = Watch(), np.random.default_rng(0), settings.batch // 2
+
+    def epoch() -> None:
+        for indices in datasets.pair_batches(samples, settings.batch, 10 * half, [0]):
+            drawn = torch.arange(len(indices)) % half, half
+            datasets.views(samples.images[indices], 96, random, within=drawn)
+
+    found = clock(epoch, seconds, most=1000)
+    rate = 10 / found["seconds"]
+    yield row("load/batches", settings.batch, **found, rate=rate, unit="batches a second", **watch.said())
+
+
+def training(seconds: float) -> Iterator[dict]:
+    """Steps of the baseline and of the default run."""
+    settings = params.read()["train"].model_dump()
+    for name in RUNS:
+
+        def spent(steps: int, name: str = name) -> float:
+            changed = {**settings, "epochs": 1, "pairs": steps * settings["batch"] // 2}
+            config = runs.configure(name, 0, changed, CROP)
+            samples, few = noise(steps * settings["batch"] // 2), noise(2)
+            start = time.perf_counter()
+            train.fit(samples, few, config)
+            return time.perf_counter() - start
+
+        few = settings["lambda_every"]
+        many = few * (1 + max(1, round(seconds)))
+        watch = Watch()
+        step = (spent(many) - spent(few)) / (many - few)
+        known = {"seconds": step, "rate": settings["batch"] / step, "unit": "pictures a second"}
+        yield row(f"train/{name}", settings["batch"], settings["threads"], **known, **watch.said())
+
+
+def scoring(seconds: float) -> Iterator[dict]:
+    """Marginals of crops, as `semdf.score` makes them."""
+    blocks = params.read()
+    torch.set_num_threads(blocks["train"].threads)
+    for name in RUNS:
+        config = runs.configure(name, 0, blocks["train"].model_dump(), CROP)
+        batch = blocks["score"].batch
+        detector = score.Detector(runs.build(config).eval(), config)
+        crops = noise(batch // 2).images.numpy()
+        detector.score(crops, batch)
+        watch = Watch()
+        found = clock(lambda detector=detector, crops=crops, batch=batch: detector.score(crops, batch), seconds, 1000)
+        rate = batch / found["seconds"]
+        known = {**found, "rate": rate, "unit": "pictures a second", **watch.said()}
+        yield row(f"score/{name}", batch, blocks["train"].threads, **known)
+
+
+def noise(pairs: int, seed: int = 0) -> datasets.Samples:
+    """So many pairs of a fake and its source, of noise."""
+    tree, side, random = hierarchy.load("ffpp"), CROP["size"], np.random.default_rng(seed)
+    fakes = [name for name in tree.labels if name != "real"]
+    labels = [fakes[i % len(fakes)] for i in range(pairs)] + ["real"] * pairs
+    return datasets.Samples(
+        rows=pd.DataFrame({"manipulation": labels}),
+        images=torch.from_numpy(random.integers(0, 256, (2 * pairs, side, side, 3), dtype=np.uint8)),
+        targets=torch.from_numpy(np.stack([tree.label(name) for name in labels])),
+        observed=torch.from_numpy(np.stack([tree.observed(name) for name in labels])),
+        partner=torch.cat([torch.arange(pairs, 2 * pairs), torch.full((pairs,), -1)]),
+    )
+
+
+THINGS: dict[str, Callable[[float], Iterator[dict]]] = {
+    "rendering": rendering,
+    "loading": loading,
+    "training": training,
+    "scoring": scoring,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--thing", nargs="+", choices=THINGS, default=list(THINGS))
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement, about")
+    parser.add_argument("--dry", action="store_true", help="print the rows, put none into results.json")
+    parser.add_argument("--alone", choices=THINGS, help="measure this one in this process and print JSON")
+    options = parser.parse_args()
+    if options.alone:
+        try:
+            rows = [one | {"peak_mb": round(peak())} for one in THINGS[options.alone](options.seconds)]
+        except (MissingError, ImportError) as error:
+            sys.stderr.write(f"{options.alone}: skipped, {error}\n")
+            rows = []
+        sys.stdout.write(f"{json.dumps(rows)}\n")
+        return
+    for thing in options.thing:
+        rows = alone("benchmarks.rates", "--alone", thing, "--seconds", str(options.seconds))
+        for one in rows:
+            one["rate"] = float(f"{one['rate']:.4g}")
+            sys.stdout.write(f"{one['name']} {one['size']}: {one['rate']} {one['unit']}, quiet: {one['quiet']}\n")
+        sys.stdout.flush()
+        if not options.dry:
+            record(rows)
+
+
+if __name__ == "__main__":
+    main()
