@@ -29,12 +29,23 @@ def forest(table: pd.DataFrame, ax: Axes, runs: Sequence[str] = (), level: float
 
 
 def trajectories(curves: pd.DataFrame, axes: Sequence[Axes], levels: Sequence[str]) -> Sequence[Axes]:
-    """Weights over the epochs in parts of the root's, a panel a run, a colour a level, a thin line a seed."""
+    """Weights over the epochs in parts of the root's, a panel a run, a colour a level, a thin line a seed.
+
+    axes: as many as runs or more; those that are left stay empty.
+    """
     for ax, (run, part) in zip(axes, curves.groupby("run", sort=False), strict=False):
         for k, level in enumerate(levels):
             ratio = part.assign(ratio=part[f"lambda_{level}"] / part["lambda_root"])
             sns.lineplot(
-                ratio, x="epoch", y="ratio", units="seed", estimator=None, color=f"C{k + 1}", linewidth=1, ax=ax
+                ratio,
+                x="epoch",
+                y="ratio",
+                units="seed",
+                estimator=None,
+                color=f"C{k + 1}",
+                linewidth=1,
+                legend=False,
+                ax=ax,
             )
             ax.plot([], [], color=f"C{k + 1}", label=level)
         ax.axhline(1, color="0.4", linestyle=":", linewidth=1)
