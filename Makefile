@@ -32,7 +32,8 @@ test: setup             ## run all tests
 	dvc pull -q $(STORED)
 	python $(WITH) -m pytest
 
-fuzz: setup             ## some ten thousand mutated inputs instead of a few hundred, and more kills of DVC (20 minutes)
+fuzz: setup             ## 22,600 mutated inputs instead of 904 and others each time, and more kills of DVC (20 minutes)
+	dvc pull -q data.dvc
 	HYPOTHESIS_PROFILE=nightly python -m pytest tests/test_fuzz.py tests/test_kill_dvc.py
 
 verify: setup           ## recompute everything and compare with the committed results, bit for bit
@@ -57,19 +58,24 @@ serve:                  ## show the site at http://localhost:8000
 	@test -f scratch/site/html/index.html || { echo "no site yet: make site"; exit 1; }
 	$(PYTHON) -m http.server 8000 --bind localhost --directory scratch/site/html
 
-data: setup             ## render the embedded data anew (needs the extra `people`; minutes)
+data: setup             ## render the embedded data anew (needs the extra `people`; half an hour)
 	python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[people]'
+	dvc get -q --force . data --out scratch/shipped
 	python -m semdf.people.benchmarks --out data --seed 0
-	dvc status data.dvc
+	-dvc status data.dvc
+	python -m semdf.people.compare data scratch/shipped
 
-benchmark: setup        ## measure steps, inference, data and evaluation, beside the released way (alone on the machine, 30 minutes)
+benchmark: setup        ## measure steps, inference, data and evaluation, beside the released way (alone on the machine, an hour)
 	python -m benchmarks.step --batch 8
 	python -m benchmarks.step --batch 32 --warmup 1 --repeats 2
 	python -m benchmarks.inference
+	python -m benchmarks.extraction
 	python -m benchmarks.expansion
+	python -m benchmarks.donors
 	python -m benchmarks.rates
 	python -m benchmarks.evaluation
 	python -m benchmarks.figure
+	python -m benchmarks.scale
 
 lint: setup             ## check style and types
 	ruff check .

@@ -11,18 +11,21 @@ frame_by_frame  every frame is decoded (OpenCV), the detector, loaded once, is g
 released        what the authors' released script does: the detector is built anew for every frame, and all 300 frames
                 are searched and cut. Timed on its first frames and scaled to all of them, which `measured` counts
 
-Every way runs in one process with one thread, and what counts is the processor's time, so that other work on the
-machine does not: videos per second and core. Without a file of the ResNet-50's weights it is timed
-with random ones, which compute as long; what they find is replaced by a fixed face.
+Every way runs in a process of its own with one thread, and what counts is the processor's time, so that other work on
+the machine does not: videos per second and core; and the peak of that process's memory, the detector included. Without
+the file of the weights, or without a picture of a face for it to find, it is timed with random weights, which compute
+as long; what they find is replaced by a fixed face.
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
+import json
+import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import av
@@ -32,13 +35,17 @@ import pandas as pd
 import torch
 from facexlib.detection.retinaface import RetinaFace as Network
 
-from benchmarks.record import machine, record
+from benchmarks.measure import alone
+from benchmarks.quiet import Watch
+from benchmarks.record import record, row
+from benchmarks.scaling import peak
 from semdf.crops import Face, crop
 from semdf.extract import extract
 from semdf.retinaface import MODELS, RetinaFace
 from semdf.shards import encode_png
 from semdf.tracking import largest
 
+WAYS = ("ours", "ours/full", "frame_by_frame", "released")
 FRAMES, SAMPLED, WIDTH, HEIGHT = 300, 32, 1280, 720
 #: Where the face is drawn at time 0, and what stands for a detection where the weights are random.
 BOX = (390, 110, 890, 610)
@@ -67,10 +74,10 @@ def clip(path: Path, picture: Path | None, seed: int = 0) -> Path:
     return path
 
 
-def weights_of(model: str, folder: Path, scratch: Path) -> tuple[Path, bool]:
+def weights_of(model: str, folder: Path, picture: Path | None, scratch: Path) -> tuple[Path, bool]:
     """The file of the weights, and whether they are random ones, written to `scratch`."""
     path = folder / MODELS[model][1]
-    if path.is_file():
+    if path.is_file() and picture is not None:
         return path, False
     torch.manual_seed(0)
     network = Network(network_name=MODELS[model][0], device=torch.device("cpu"))
@@ -155,59 +162,73 @@ def timed(function: Callable[[Path], int], scratch: Path, name: str, expected: i
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--weights", type=Path, default=Path("weights"), help="folder of RetinaFace's weights")
-    parser.add_argument("--picture", type=Path, help="a photograph of a face; needed unless the weights are random")
+    parser.add_argument("--picture", type=Path, help="a photograph of a face; without it the weights are random")
     parser.add_argument("--model", choices=MODELS, default="retinaface_mobile0.25")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--measured", type=int, default=10, help="frames of the released way that are timed")
+    parser.add_argument("--dry", action="store_true", help="print the rows, put none into results.json")
+    parser.add_argument("--alone", choices=WAYS, help="measure this one in this process and print JSON")
+    parser.add_argument("--video", type=Path, help="of --alone")
     options = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as name:
-        record(measure(options, Path(name)))
+        if options.alone:
+            sys.stdout.write(f"{json.dumps(measure(options.alone, options, Path(name)))}\n")
+            return
+        rows = compare(options, clip(Path(name) / "clip.mp4", options.picture))
+    for one in rows:
+        sys.stdout.write(f"{json.dumps(one)}\n")
+    if not options.dry:
+        record(rows)
 
 
-def measure(options: argparse.Namespace, scratch: Path) -> list[dict]:
-    """The rows for benchmarks/results.json."""
-    video = clip(scratch / "clip.mp4", options.picture)
-    weights, fixed = weights_of(options.model, options.weights, scratch)
-    kind = Substitute if fixed else RetinaFace
-    finder, whole = (kind(weights, options.model, longest=side) for side in (640, WIDTH))
-    for one in (finder, whole):
-        one.find([np.zeros((HEIGHT, WIDTH, 3), np.uint8)], "", [0])  # loading is once a process, not once a video
-    plain = options.model, weights, fixed
-    goes = {
-        "ours": (lambda out: ours(video, finder, out), SAMPLED, 1),
-        "ours/full": (lambda out: ours(video, whole, out), SAMPLED, 1),
-        "frame_by_frame": (lambda out: frame_by_frame(video, *plain, out), SAMPLED, 1),
-        "released": (
-            lambda out: released(video, *plain, out, options.measured),
-            options.measured,
-            FRAMES / options.measured,
-        ),
-    }
-    seconds = {
-        name: scale * timed(go, scratch, name.replace("/", "-"), expected, options.repeat)
-        for name, (go, expected, scale) in goes.items()
-    }
+def measure(way: str, options: argparse.Namespace, scratch: Path) -> dict:
+    """Seconds of one way for one video, the peak memory of this process, and whether the weights are random."""
+    weights, fixed = weights_of(options.model, options.weights, options.picture, scratch)
+    video, plain = options.video, (options.model, weights, fixed)
+    go: Callable[[Path], int]
+    expected, scale = SAMPLED, 1.0
+    if way.startswith("ours"):
+        kind = Substitute if fixed else RetinaFace
+        finder = kind(weights, options.model, longest=WIDTH if way.endswith("full") else 640)
+        finder.find([np.zeros((HEIGHT, WIDTH, 3), np.uint8)], "", [0])  # loading is once a process, not once a video
+        go = partial(ours, video, finder)
+    elif way == "frame_by_frame":
+        go = partial(frame_by_frame, video, *plain)
+    else:
+        expected, scale = options.measured, FRAMES / options.measured
+        go = partial(released, video, *plain, most=options.measured)
+    watch = Watch()
+    seconds = scale * timed(go, scratch, way.replace("/", "-"), expected, options.repeat)
+    return {"seconds": seconds, "peak_mb": round(peak()), "random": fixed, **watch.said()}
+
+
+def compare(options: argparse.Namespace, video: Path) -> list[dict]:
+    """The rows for benchmarks/results.json: every way, each in a process of its own."""
+    how = ["--video", str(video), "--weights", str(options.weights.absolute()), "--model", options.model,
+           "--repeat", str(options.repeat), "--measured", str(options.measured)]  # fmt: skip
+    how += ["--picture", str(options.picture.absolute())] if options.picture else []
+    found = {way: alone("benchmarks.extraction", "--alone", way, *how) for way in WAYS}
     suffix = "" if options.model == "retinaface_mobile0.25" else "/" + options.model.removeprefix("retinaface_")
-    return [
-        {
-            "name": f"extract/{name}{suffix}",
-            "size": SAMPLED,
-            "seconds": round(value, 3),
-            "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3, 1) if name == "ours" else None,
-            "gflop": None,
-            "matmul_share": None,
-            "ratio_to_released": round(seconds["released"] / value, 2),
-            "machine": machine(1),
-            "rate": round(1 / value, 4),
-            "unit": "videos per second and core",
-            "ratio_to_frame_by_frame": round(seconds["frame_by_frame"] / value, 2),
-            "detector": options.model + (", random weights" if fixed else ""),
-            "measured": options.measured if name == "released" else None,
-        }
-        for name, value in seconds.items()
-    ]
+    rows = []
+    for way, one in found.items():
+        random = one.pop("random")
+        ratios = {base: round(found[base]["seconds"] / one["seconds"], 2) for base in ("released", "frame_by_frame")}
+        rows.append(
+            row(
+                f"extract/{way}{suffix}",
+                SAMPLED,
+                **one,
+                ratio_to_released=ratios["released"],
+                ratio_to_frame_by_frame=ratios["frame_by_frame"],
+                rate=float(f"{1 / one['seconds']:.4g}"),
+                unit="videos per second and core",
+                detector=options.model + (", random weights" if random else ""),
+                measured=options.measured if way == "released" else None,
+            )
+        )
+    return rows
 
 
 if __name__ == "__main__":

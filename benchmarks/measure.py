@@ -4,7 +4,6 @@ A thing is measured in a process of its own (`alone`), so that the peak of its r
 """
 
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.quiet import Watch
+from benchmarks.scaling import peak
 from semdf import ROOT
 
 __all__ = ["alone", "matmul_rate", "measure"]
@@ -39,7 +39,7 @@ def measure(action: Callable[[], object], repeats: int, warmup: int = 2) -> dict
         times.append(_time(action, cuda))
     rates.append(matmul_rate())
     company = watch.said()
-    peak = torch.cuda.max_memory_allocated() if cuda else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    memory = torch.cuda.max_memory_allocated() / 1e6 if cuda else peak()
     torch.backends.mha.set_fastpath_enabled(False)  # the same products, but where the counter sees them
     with FlopCounterMode(display=False, custom_mapping=_attention()) as counter:
         action()
@@ -47,7 +47,7 @@ def measure(action: Callable[[], object], repeats: int, warmup: int = 2) -> dict
     return {
         "seconds": round(seconds, 3),
         "fastest": round(min(times), 3),
-        "peak_mb": round(peak / 1e6),
+        "peak_mb": round(memory),
         "gflop": round(gflop),
         "matmul_gflop_s": round(rate),
         "matmul_share": round(gflop / seconds / rate, 3),

@@ -7,6 +7,8 @@ loading     pictures of the stage `extract` from its tars into memory, and batch
 training    a step of the default run and of its baseline, on noise: two trainings of different length, subtracted, so
             that start and validation do not count
 scoring     the default run's network on crops of noise
+storage     bytes of a crop with its region map and of a forgery with its mask, in their tars, and of the rows of their
+            manifests. Needs `make reproduce`
 
 Training and scoring have the settings of params.yaml, random weights, and the threads that it says.
 """
@@ -126,6 +128,19 @@ def scoring(seconds: float) -> Iterator[dict]:
         yield row(f"score/{name}", batch, blocks["train"].threads, **known)
 
 
+def storage(_: float) -> Iterator[dict]:
+    """Bytes on disk of what the stages `extract` and `expand` wrote, an item."""
+    for name, folder in (("crop", "faces"), ("forgery", "expanded")):
+        path = ROOT / folder / "manifest.parquet"
+        if not path.is_file():
+            raise MissingError(f"{folder}/manifest.parquet expected, found none: run `make reproduce`")
+        table = pd.read_parquet(path, columns=["status"])
+        made = int((table["status"] == "ok").sum())
+        tars = sum(tar.stat().st_size for tar in (ROOT / folder).rglob("*.tar"))
+        yield row(f"disk/{name}", CROP["size"], bytes=round(tars / made), items=made)
+        yield row(f"disk/{name}_row", 1, bytes=round(path.stat().st_size / len(table)), items=len(table))
+
+
 def noise(pairs: int, seed: int = 0) -> datasets.Samples:
     """So many pairs of a fake and its source, of noise."""
     tree, side, random = hierarchy.load("ffpp"), CROP["size"], np.random.default_rng(seed)
@@ -145,6 +160,7 @@ THINGS: dict[str, Callable[[float], Iterator[dict]]] = {
     "loading": loading,
     "training": training,
     "scoring": scoring,
+    "storage": storage,
 }
 
 
@@ -157,7 +173,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.alone:
         try:
-            rows = [one | {"peak_mb": round(peak())} for one in THINGS[options.alone](options.seconds)]
+            made = THINGS[options.alone](options.seconds)
+            rows = [one if "bytes" in one else one | {"peak_mb": round(peak())} for one in made]
         except (MissingError, ImportError) as error:
             sys.stderr.write(f"{options.alone}: skipped, {error}\n")
             rows = []
@@ -166,6 +183,9 @@ def main() -> None:
     for thing in options.thing:
         rows = alone("benchmarks.rates", "--alone", thing, "--seconds", str(options.seconds))
         for one in rows:
+            if "bytes" in one:
+                sys.stdout.write(f"{one['name']} {one['size']}: {one['bytes']} bytes, of {one['items']}\n")
+                continue
             one["rate"] = float(f"{one['rate']:.4g}")
             sys.stdout.write(f"{one['name']} {one['size']}: {one['rate']} {one['unit']}, quiet: {one['quiet']}\n")
         sys.stdout.flush()

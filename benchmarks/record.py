@@ -7,13 +7,15 @@
     gflop             floating-point operations of one go, 10^9
     matmul_share      gflop / seconds, as a share of the rate of large matrix products in the same run, 0 to 1
     ratio_to_released how many times as fast as the released way, of the same size and run
-    machine           processor and number of threads
+    machine           processor (model name, family and model number, logical cores) and number of threads
 
 A field that has no meaning for a row is None. Further fields are allowed, such as
 
     rate, unit        how many of what a second
     exponent          b of seconds ~ size^b over the larger sizes; memory_exponent the same of the memory
     others, quiet     share of the processors that other processes took meanwhile, and whether that was next to nothing
+    bytes             of one item on disk; items: how many there were
+    date              day of the measurement, UTC (rows that were measured before this field existed have none)
 """
 
 import fcntl
@@ -21,7 +23,9 @@ import json
 import math
 import os
 import platform
+import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from semdf.artifacts import read_json, write_json
@@ -69,18 +73,33 @@ def read(path: Path = RESULTS) -> list[dict]:
 
 
 def row(name: str, size: int, threads: int = 1, **found: object) -> dict:
-    """A row of what was found; a field of FIELDS that is not among it is None. Seconds keep four digits."""
+    """A row of what was found today; a field of FIELDS that is not among it is None. Seconds keep four digits."""
     seconds = {k: float(f"{found[k]:.4g}") for k in ("seconds", "fastest") if isinstance(found.get(k), float)}
-    known = {"name": name, "size": size, "machine": machine(threads), **found, **seconds}
+    day = datetime.now(UTC).date().isoformat()
+    known = {"name": name, "size": size, "machine": machine(threads), "date": day, **found, **seconds}
     return {field: None for field in FIELDS} | known
 
 
 def machine(threads: int) -> str:
-    """What the times belong to, without the host's name: "Intel(R) Xeon(R) Processor, 2 threads"."""
-    model = platform.machine()
-    if (info := Path("/proc/cpuinfo")).is_file():
-        model = next((x.split(":")[1].strip() for x in info.read_text().splitlines() if "model name" in x), model)
-    return f"{model}, {threads} threads"
+    """What the times belong to, without the host's name: "AMD EPYC, family 25 model 17, 2 logical cores, 1 thread"."""
+    info = Path("/proc/cpuinfo")
+    model = processor(info.read_text()) if info.is_file() else ""
+    cores = os.cpu_count() or 1
+    counts = [f"{n} {word}{'s' if n > 1 else ''}" for n, word in ((cores, "logical core"), (threads, "thread"))]
+    return ", ".join([model or platform.machine(), *counts])
+
+
+def processor(text: str) -> str:
+    """Model name, family and model number of the first processor in the text of /proc/cpuinfo; "" if it has no name.
+
+    >>> processor("model name : AMD EPYC\\ncpu family : 25\\nmodel : 17\\n")
+    'AMD EPYC, family 25 model 17'
+    """
+    said = {key.strip(): value.strip() for key, value in re.findall(r"^([^:\n]+):(.*)$", text.split("\n\n")[0], re.M)}
+    parts = [said.get("model name", "")]
+    if "cpu family" in said and "model" in said:
+        parts.append(f"family {said['cpu family']} model {said['model']}")
+    return ", ".join(parts) if parts[0] else ""
 
 
 def _check(row: Mapping[str, object]) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import torch
 
 from benchmarks import measure, released
-from benchmarks.record import machine, record
+from benchmarks.record import record, row
 from semdf import hierarchy, towers, weighting
 from semdf.losses import Fidelity
 from semdf.model import JointEmbedding
@@ -68,14 +68,14 @@ def compare(module: str, name: str, size: int, variants: list[str], options: arg
     how = [f"--{option}={getattr(options, option)}" for option in ("repeats", "warmup", "threads")]
     for variant in variants:
         found = measure.alone(module, "--alone", variant, "--batch", str(size), *how)
-        row = {"name": f"{name}/{variant}", "size": size, **found, "machine": machine(options.threads)}
-        rows[variant] = row
+        made = row(f"{name}/{variant}", size, options.threads, **found)
+        rows[variant] = made
         base = rows.get("released")
-        row["ratio_to_released"] = round(base["seconds"] / row["seconds"], 2) if base else None
-        sys.stdout.write(f"{json.dumps(row)}\n")
+        made["ratio_to_released"] = round(base["seconds"] / made["seconds"], 2) if base else None
+        sys.stdout.write(f"{json.dumps(made)}\n")
         sys.stdout.flush()
         if base:
-            record([row])
+            record([made])
 
 
 def parse(variants: tuple[str, ...], sizes: list[int], doc: str) -> argparse.Namespace:

@@ -43,6 +43,7 @@ DATA: dict[str, dict[str, Any]] = {
         f"without_{name}": {"without": (name,), "main": (f"FaceForensics++: {name}",)}
         for name in ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures")
     },
+    "quarter": {"share": 0.25},
     "fake_source": {"expand": {"source": "fake"}},
     "random_pairing": {"expand": {"pairing": "random"}},
     "sladd": {"expand": {"preset": "sladd"}},
@@ -115,9 +116,9 @@ def jobs(blocks: Mapping[str, Any], faces: Path, expanded: Path, work: Path = WO
     shards = sorted(path for path in (*faces.rglob("*.tar"), *expanded.rglob("*.tar")))
     state = digest(*inputs, *shards, *_code(), chosen.frames)
     found = []
-    for seed in chosen.seeds:
-        left_out = () if seed == chosen.seeds[0] else chosen.first_seed_only
-        members = [run for name, runs in chosen.groups.items() if name not in left_out for run in runs]
+    for number, seed in enumerate(chosen.seeds):
+        wanted = [name for name in chosen.groups if number < chosen.fewer_seeds.get(name, len(chosen.seeds))]
+        members = [run for name in wanted for run in chosen.groups[name]]
         for run in dict.fromkeys(members):
             config, data = describe(run, seed, train, crop)
             own = expansion(data, blocks["expand"], state, work) if data.expand else expanded
@@ -221,14 +222,15 @@ def collect(done: Sequence[Job]) -> tuple[pd.DataFrame, pd.DataFrame]:
 def matrix(todo: Sequence[Job], groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """What was run at which scale: groups with the runs that are done, and of every run its seeds and settings."""
     runs: dict[str, Any] = {}
+    usual = asdict(Data())
     for job in (j for j in todo if j.done):
-        plain = job.config.model_dump()
+        plain, changed = job.config.model_dump(), {k: v for k, v in asdict(job.data).items() if v != usual[k]}
         entry = {
             "objective": plain["objective"],
             "seeds": [],
             "steps": int(read_table(job.folder / "curve.parquet")["steps"].sum()),
             "main": list(job.data.main),
-            "data": {k: v for k, v in asdict(job.data).items() if k not in ("main", "passes") and v},
+            "data": {"dataset": job.data.dataset} | {k: v for k, v in changed.items() if k not in ("main", "passes")},
             "train": plain["train"],
             "variant": plain["variant"],
         }

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import socket
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,7 @@ __all__ = [
     "read_table",
     "read_tensors",
     "read_weights",
+    "temporary",
     "write_json",
     "write_table",
     "write_weights",
@@ -82,6 +84,15 @@ def atomic(path: str | Path) -> Iterator[Path]:
             os.replace(draft, path)
         finally:
             draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def temporary() -> Iterator[Path]:
+    """A folder below $TMPDIR that is gone when the block ends. Raises WriteError where none can be made."""
+    with writing("the temporary folder"):
+        made = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+    with made as folder:
+        yield Path(folder)
 
 
 def _alive(process: int) -> bool:

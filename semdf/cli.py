@@ -131,6 +131,8 @@ def score(
               help="Larger pictures and frames are not read.")  # fmt: skip
 @click.option("--max-bytes", type=click.IntRange(1), default=16_000_000_000, show_default=True,
               help="Larger files are not read.")  # fmt: skip
+@click.option("--max-array", type=click.IntRange(1), default=2_000_000_000, show_default=True,
+              help="Annotations: larger arrays are not read, bytes once inflated.")  # fmt: skip
 @_finder_options
 def extract(
     root: Path,
@@ -145,6 +147,7 @@ def extract(
     device: str,
     max_pixels: int,
     max_bytes: int,
+    max_array: int,
     **settings,
 ) -> None:
     """Cut the faces out of the videos and pictures of a data set's official tree ROOT: tars, manifest.parquet and
@@ -161,7 +164,7 @@ def extract(
 
     options |= {"compression": compression} if compression else {}
     rows = layouts.load(layout, **options).read(root)
-    faces = _finder(finder, weights, annotations, root, face=face, device=device)
+    faces = _finder(finder, weights, annotations, root, largest=max_array, face=face, device=device)
     manifest = run(rows, root, out, faces, limits=Limits(max_pixels, max_bytes), **settings)
     _report(manifest, (part_of(out, settings["shard"]) if settings["shard"] else out) / "manifest.parquet", "crops")
 

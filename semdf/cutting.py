@@ -85,8 +85,12 @@ def _cells(
         if face is None:
             yield NOTHING | {"frame": index, "status": "no face"}
             continue
-        fitting = fitted(image, face, finder, settings.size, settings.alignment)
-        made = crop(*fitting, settings.size, settings.margin, settings.alignment)
+        try:
+            fitting = fitted(image, face, finder, settings.size, settings.alignment)
+            made = crop(*fitting, settings.size, settings.margin, settings.alignment)
+        except DataError as error:  # landmarks that span no face
+            yield NOTHING | {"frame": index, "status": f"unreadable landmarks: {error}"}
+            continue
         member = f"{name}/{index:04d}{FORMATS[settings.format]}"
         members[member] = encode_image(made.image, settings.format, settings.quality)
         regions = ""

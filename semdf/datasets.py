@@ -88,7 +88,7 @@ def load(
         tables.append(table[chosen & table["dataset"].isin(list(datasets) or table["dataset"])])
     rows = pd.concat(tables, ignore_index=True)
     if rows.empty:
-        raise DataError(f"manifests must hold usable rows of the splits {list(splits)}, found none")
+        raise DataError(f"manifests must hold rows of status 'ok' of the splits {list(splits)}, found none")
     images = _read_images(rows)
     labels = rows["label"].tolist()
     by_sample = {(v, f): i for i, (v, f) in enumerate(zip(rows["video"], rows["frame"], strict=True))}

@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ import torch
 from torch import Tensor, distributed, multiprocessing, nn
 
 from semdf import errors
+from semdf.artifacts import temporary
 from semdf.errors import DataError, MissingError, ParameterError, SemdfError
 
 __all__ = [
@@ -90,14 +90,14 @@ def launch(work: Callable[..., None], processes: int, *arguments: Any, device: s
 
     Raises the error of `semdf.errors` that the first process with one raised; DataError when one was killed.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        started = (processes, folder, _backend(device), threads, work, arguments)
+    with temporary() as folder:
+        started = (processes, str(folder), _backend(device), threads, work, arguments)
         context = multiprocessing.spawn(_enter, started, processes, join=False)
         try:
             while not context.join():
                 pass
         except (multiprocessing.ProcessRaisedException, multiprocessing.ProcessExitedException) as error:
-            for note in sorted(Path(folder).glob("*.json")):
+            for note in sorted(folder.glob("*.json")):
                 kind, text = json.loads(note.read_text())
                 raise getattr(errors, kind)(text) from error
             raise DataError(f"processes: expected all {processes} to live. Found: {str(error).strip()}") from error
@@ -117,7 +117,8 @@ def _enter(
     try:
         work(*arguments)
     except SemdfError as error:
-        Path(folder, f"{number:04d}.json").write_text(json.dumps([type(error).__name__, str(error)]))
+        with suppress(OSError):  # on a full disk the traceback has to do
+            Path(folder, f"{number:04d}.json").write_text(json.dumps([type(error).__name__, str(error)]))
         raise
     finally:
         distributed.destroy_process_group()

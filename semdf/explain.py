@@ -13,10 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.special import logit
 from sklearn.metrics import roc_auc_score
 
 from semdf.errors import DataError, ParameterError
 from semdf.hierarchy import Hierarchy
+from semdf.intervals import auc_difference
 
 __all__ = ["Findings", "among_fakes", "find", "naming", "sentence", "spans"]
 
@@ -132,7 +134,9 @@ def naming(
 
     The level's nodes are ranked by their marginals; k is how many were altered. Precision at k is the share of the
     first k that were. Chance is k / (nodes of the level), what a random order scores on average. Constant is what one
-    order for all pictures scores, that of the mean marginals: a detector that is no better names by habit.
+    order for all pictures scores, that of the mean marginals: a detector that is no better names by habit. Relative is
+    what is left without the habit: the nodes ranked by how far the log-odds of p(node | fake) = p(node) / p(fake) lie
+    above their mean over the rows, so that no order serves all pictures; who knows nothing scores chance.
 
     Args:
         rows: [n] rows with `p_<node>`.
@@ -141,8 +145,8 @@ def naming(
         observed: [n, N], False where a label row leaves a node open; such rows are left out. None: all are observed.
 
     Returns:
-        The rows that name something, with their index: k, precision, chance, constant, best (1 where the first was
-        altered).
+        The rows that name something, with their index: k, precision, relative, chance, constant, best (1 where the
+        first was altered).
     """
     nodes = list(hierarchy.levels[level])
     truth = np.asarray(targets)[:, nodes].astype(bool)
@@ -150,10 +154,13 @@ def naming(
     if observed is not None:
         keep &= np.asarray(observed)[:, nodes].all(1)
     truth, k = truth[keep], truth[keep].sum(1)
-    scores = rows.loc[keep, [f"p_{hierarchy.nodes[i]}" for i in nodes]].to_numpy()
+    scores = rows.loc[keep, [f"p_{hierarchy.nodes[i]}" for i in nodes]].to_numpy(dtype=float)
+    root = rows.loc[keep, f"p_{hierarchy.nodes[hierarchy.levels['root'][0]]}"].to_numpy(dtype=float)
+    odds = logit(np.clip(_given_fake(scores, root[:, None]), 1e-6, 1 - 1e-6))
     table = {
         "k": k,
         "precision": _first_right(truth, scores, k),
+        "relative": _first_right(truth, odds - odds.mean(0), k) if len(k) else np.zeros(0),
         "chance": k / len(nodes),
         "constant": _first_right(truth, np.broadcast_to(scores.mean(0), scores.shape), k) if len(k) else np.zeros(0),
         "best": np.take_along_axis(truth, scores.argmax(1)[:, None], axis=1)[:, 0].astype(int),
@@ -168,8 +175,20 @@ def _first_right(truth: np.ndarray, scores: np.ndarray, k: np.ndarray) -> np.nda
     return np.take_along_axis(counts, np.maximum(k, 1)[:, None] - 1, axis=1)[:, 0] / np.maximum(k, 1)
 
 
+def _given_fake(p: np.ndarray, root: np.ndarray) -> np.ndarray:
+    """p(node | fake) of p(node) and p(fake); equal parts of p(fake) stay equal."""
+    return np.round(p / np.maximum(root, 1e-12), 9)
+
+
 def among_fakes(
-    rows: pd.DataFrame, targets: np.ndarray, hierarchy: Hierarchy, *, observed: np.ndarray | None
+    rows: pd.DataFrame,
+    targets: np.ndarray,
+    hierarchy: Hierarchy,
+    *,
+    observed: np.ndarray | None,
+    people: Sequence | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """Does a node tell more than that something was altered? AUCs among fakes, where a detector of fakes is at chance.
 
@@ -177,10 +196,12 @@ def among_fakes(
     the score is p(node | fake) = p(node) / p(fake); the control is p(fake) itself.
 
     Args: as for `naming`.
+        people: [n] whom each row shows, resampled for the intervals; every row is its own by default.
+        resamples, seed: of the bootstrap.
 
     Returns:
-        A row for each node below the root that some fakes have and some have not: node, auc, control, altered and
-        unaltered (numbers of fakes).
+        A row for each node below the root that some fakes have and some have not: node, auc, control, gain (auc less
+        control) with its 95 % interval gain_low to gain_high, altered and unaltered (numbers of fakes).
     """
     truth, table = np.asarray(targets).astype(bool), []
     root = next(iter(hierarchy.levels["root"]))
@@ -191,7 +212,12 @@ def among_fakes(
         altered = truth[keep, i]
         if i == root or altered.all() or not altered.any():
             continue
-        given = np.round(p[keep, i] / np.maximum(p[keep, root], 1e-12), 9)  # equal parts of p(fake) stay equal
-        scores = {"auc": roc_auc_score(altered, given), "control": roc_auc_score(altered, p[keep, root])}
-        table.append({"node": node, **scores, "altered": int(altered.sum()), "unaltered": int((~altered).sum())})
-    return pd.DataFrame(table, columns=["node", "auc", "control", "altered", "unaltered"])
+        pair = _given_fake(p[keep, i], p[keep, root]), p[keep, root]
+        shown = None if people is None else np.asarray(people)[keep]
+        gain = auc_difference(altered.astype(int), *pair, clusters=shown, resamples=resamples, seed=seed)
+        auc, control = (roc_auc_score(altered, score) for score in pair)
+        sizes = int(altered.sum()), int((~altered).sum())
+        table.append((node, auc, control, gain.value, gain.low, gain.high, *sizes))
+    return pd.DataFrame(
+        table, columns=["node", "auc", "control", "gain", "gain_low", "gain_high", "altered", "unaltered"]
+    )

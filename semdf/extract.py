@@ -118,7 +118,7 @@ def _check(rows: list[dict]) -> None:
         if leaves(row["path"]):
             raise DataError(f"{video}: the path should lie below the root. Found {row['path']!r}.")
         if any(leaves(name) or "/" in name for name in names) or leaves(video):
-            raise DataError(f"{video}: data set, manipulation and video should be names. Found {names}.")
+            raise DataError(f"{video}: dataset, manipulation and video should be names. Found {names}.")
         place = f"{row['dataset']}/{row['manipulation']}/{stem(row)}"
         if row["video"] in seen or place in seen:
             raise DataError(f"a video key should be unique. Found {row['video']!r} twice.")

@@ -8,7 +8,7 @@ from typing import Any
 
 from semdf import ROOT
 from semdf.errors import MissingError, ParameterError
-from semdf.faces import Annotated, FaceFinder, Templates, Whole, annotations_of
+from semdf.faces import LARGEST, Annotated, FaceFinder, Templates, Whole, annotations_of
 from semdf.retinaface import MODELS, RetinaFace, find_weights
 
 __all__ = ["FINDERS", "choose", "retinaface", "weights_folder"]
@@ -23,12 +23,19 @@ def weights_folder() -> Path:
 
 
 def choose(
-    name: str, path: Path, *, annotations: Path | None = None, weights: Path | None = None, **detector: Any
+    name: str,
+    path: Path,
+    *,
+    annotations: Path | None = None,
+    weights: Path | None = None,
+    largest: int = LARGEST,
+    **detector: Any,
 ) -> FaceFinder:
     """The finder called `name` (of `FINDERS`) for one file or a data set's folder.
 
     annotations: an npz file; None for the one that comes with the data. weights: RetinaFace's file or its folder; None
-        for `weights_folder()`. detector: further fields of `RetinaFace`.
+        for `weights_folder()`. largest: bytes of an array of annotations that is read, see `Annotated`. detector:
+        further fields of `RetinaFace`.
     Raises MissingError, which names the ways out, without RetinaFace's weights, and ParameterError for a name that is
     not known or annotations that are neither named nor there.
     """
@@ -43,7 +50,7 @@ def choose(
         if annotations is None:
             rule = "the finder annotations needs annotations/NAME.npz beside the folder NAME, or --annotations FILE.npz"
             raise ParameterError(f"{path}: {rule}. Found none.")
-        return Annotated(annotations)
+        return Annotated(annotations, largest)
     if name == "templates":
         needed = weights is not None
         return Templates(path if path.is_dir() else path.parent, retinaface(weights, needed=needed, **detector))

@@ -112,7 +112,7 @@ class _Tars:
                 self.open.pop(name)[0].__exit__(None)
             number = self.count[name] = self.count.get(name, -1) + 1
             shard = f"{name}.{number}.tar" if number else f"{name}.tar"
-            path = below(self.out, shard, "data set and manipulation")
+            path = below(self.out, shard, "dataset and manipulation")
             if shard in self.used:  # "a" that has grown beyond one tar, and "a.1"
                 raise DataError(f"{self.out}: names of manipulations should not make equal tars. Found {shard} twice.")
             self.used.add(shard)

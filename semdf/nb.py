@@ -22,6 +22,7 @@ import nbformat
 from ruamel.yaml import YAML
 
 from semdf import ROOT, params
+from semdf.artifacts import atomic, writing
 from semdf.errors import MissingError, ParameterError, SemdfError
 
 __all__ = ["NotebookError", "declared", "run"]
@@ -50,6 +51,7 @@ def run(source: Path, target: Path, values: dict[str, Any]) -> Path:
     Raises:
         ParameterError: a value for a name that the notebook does not declare.
         NotebookError: a cell raised; the message is the cell's.
+        WriteError: the disk is full or writing is not allowed; an executed copy that was there stays.
     """
     import papermill
     from papermill.exceptions import PapermillExecutionError
@@ -60,32 +62,33 @@ def run(source: Path, target: Path, values: dict[str, Any]) -> Path:
         raise ParameterError(
             f"{source.name} declares no parameter {', '.join(unknown)}; known: {', '.join(sorted(known))}"
         )
-    target.parent.mkdir(parents=True, exist_ok=True)
+    with writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
     draft = ROOT / "logs" / f"{target.parent.name}-{target.name}"
-    draft.parent.mkdir(exist_ok=True)
     config = Config()
     if os.name == "posix":
         config.KernelManager.transport = "ipc"
     try:
-        papermill.execute_notebook(
-            str(source),
-            str(draft),
-            parameters=values,
-            kernel_name="python3",
-            cwd=str(ROOT),
-            progress_bar=False,
-            log_output=True,
-            record_timing=False,
-            coalesce_streams=True,
-            config=config,
-        )
+        with writing(draft):
+            draft.parent.mkdir(exist_ok=True)
+            papermill.execute_notebook(
+                str(source),
+                str(draft),
+                parameters=values,
+                kernel_name="python3",
+                cwd=str(ROOT),
+                progress_bar=False,
+                log_output=True,
+                record_timing=False,
+                coalesce_streams=True,
+                config=config,
+            )
     except PapermillExecutionError as error:
         where = draft.relative_to(ROOT).as_posix()
         raise NotebookError(f"{source.name}: {error.ename}: {error.evalue} (the whole story: {where})") from error
     notebook = _scrub(nbformat.read(draft, 4))
-    partial = target.with_name(f".{target.name}")
-    nbformat.write(notebook, partial)
-    os.replace(partial, target)
+    with atomic(target) as partial:
+        nbformat.write(notebook, partial)
     return target
 
 

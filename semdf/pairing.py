@@ -64,22 +64,25 @@ class Donors:
             if value not in known:
                 raise ParameterError(f"{name} should be one of {', '.join(known)}. Found {value!r}.")
         self.pairing, self.source, self.tones = pairing, source, tones
-        self._eligible = ((rows["label"] == "real") == (source == "real")).to_numpy()
-        self._persons = rows[["target", "source"]].to_numpy(dtype=str)
-        self._groups = (rows["dataset"] + "\n" + rows["split"]).to_numpy(dtype=str)
+        names = rows[["target", "source"]].to_numpy(dtype=object)
+        self._persons = np.where(names == "", -1, pd.factorize(names.ravel())[0].reshape(-1, 2))
+        self._groups = rows.groupby(["dataset", "split"], sort=False).ngroup().to_numpy()
+        eligible = np.flatnonzero((rows["label"] == "real") == (source == "real"))
+        self._candidates = {group: eligible[self._groups[eligible] == group] for group in np.unique(self._groups)}
         self._table = (poses if pairing == "pose" else _shapes)(rows["landmarks"])
 
     def __repr__(self) -> str:
-        return f"Donors({int(self._eligible.sum())} {self.source}, {self.pairing})"
+        return f"Donors({sum(map(len, self._candidates.values()))} {self.source}, {self.pairing})"
 
     def allowed(self, row: int) -> np.ndarray:
         """Numbers of the possible donors: same data set and split, none of the row's persons.
 
         A fake shows two persons, its target and its source: both count.
         """
-        persons = [name for name in self._persons[row] if name]
-        strangers = ~np.isin(self._persons, persons).any(1)
-        return np.flatnonzero(self._eligible & strangers & (self._groups == self._groups[row]))
+        found = self._candidates[self._groups[row]]
+        shown = self._persons[found]
+        known = [person for person in self._persons[row] if person >= 0]
+        return found[np.logical_and.reduce([(shown != person).all(1) for person in known])] if known else found
 
     def draw(self, row: int, random: np.random.Generator) -> int | None:
         """The number of a donor for a row; None if there is none."""
@@ -96,6 +99,9 @@ class Donors:
     @staticmethod
     def _nearest(found: np.ndarray, table: np.ndarray, row: int, count: int) -> np.ndarray:
         distance = ((table[found] - table[row]) ** 2).sum(1)
+        if len(found) > count:
+            near = distance <= np.partition(distance, count - 1)[count - 1]
+            found, distance = found[near], distance[near]
         return found[np.argsort(distance, kind="stable")[:count]]
 
 

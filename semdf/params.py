@@ -59,6 +59,7 @@ Ablation = Literal[
 Data = Literal[
     Literal["without_Deepfakes", "without_Face2Face", "without_FaceSwap", "without_NeuralTextures"],
     Literal["fake_source", "random_pairing", "sladd", "self_blended", "poisson", "laplacian", "recompressed"],
+    Literal["quarter"],
     Literal["ffsc", "without_age", "without_expression", "without_gender", "without_identity", "without_pose"],
 ]
 
@@ -180,7 +181,7 @@ class Train(Section):
 class Ablate(Section):
     groups: dict[str, Annotated[list[Run], Field(min_length=2)]] = Field(min_length=1)
     seeds: list[Seed] = Field(min_length=1)
-    first_seed_only: list[str]
+    fewer_seeds: dict[str, Count]
     changes: dict[str, bool | int | float | str]
     frames: Count
     processes: Count
@@ -252,7 +253,7 @@ def read(path: str | Path = ROOT / "params.yaml") -> dict[str, Any]:
 
     Raises:
         MissingError: there is no such file.
-        ParameterError: it is not YAML, a section is missing or unknown, or a value is refused.
+        ParameterError: it is not YAML, a section is missing or unknown, or a value is refused; the file is named.
     """
     path = Path(path)
     if not path.is_file():
@@ -267,7 +268,10 @@ def read(path: str | Path = ROOT / "params.yaml") -> dict[str, Any]:
         raise ParameterError(
             f"{path.name} must hold the sections {', '.join(SECTIONS)}, found {', '.join(map(str, document))}"
         )
-    return {name: check(name, document[name]) for name in SECTIONS}
+    try:
+        return {name: check(name, document[name]) for name in SECTIONS}
+    except ParameterError as error:
+        raise ParameterError(f"{path.name}: {error}") from None
 
 
 #: Values in messages: anchors and aliases make a short file an endless value.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -24,10 +25,15 @@ MODELS = {
     "retinaface_resnet50": ("resnet50", "detection_Resnet50_Final.pth"),
     "retinaface_mobile0.25": ("mobile0.25", "detection_mobilenet0.25_Final.pth"),
 }
-#: Where the authors of facexlib have the larger one. No SHA-256 is published of the other.
+#: SHA-256 of the files as many projects have them; their authors publish none.
+SHA256 = {
+    "detection_Resnet50_Final.pth": "6d1de9c2944f2ccddca5f5e010ea5ae64a39845a86311af6fdf30841b0a5a16d",
+    "detection_mobilenet0.25_Final.pth": "5f88f7957d9eaef82b49b9e0202bc56e97292e2aede2999209accd34442cc4df",
+}
+#: Where the authors of facexlib have the larger one.
 RELEASE = (
     "https://github.com/xinntao/facexlib/releases/download/v0.1.0/detection_Resnet50_Final.pth "
-    "(SHA-256 6d1de9c2944f2ccddca5f5e010ea5ae64a39845a86311af6fdf30841b0a5a16d)"
+    f"(SHA-256 {SHA256['detection_Resnet50_Final.pth']})"
 )
 #: Of the box offsets, as trained; boxes that overlap by more than the second figure are one face (facexlib).
 VARIANCE = (0.1, 0.2)
@@ -56,7 +62,7 @@ class RetinaFace:
     full frame).
     batch: frames that go through the network together.
     face: "largest" of every frame, or "track": the same person in all frames, see `semdf.tracking`.
-    Raises MissingError when the weights are not there.
+    Raises MissingError when the weights are not there. Warns when they are loaded and are not those of `SHA256`.
     """
 
     weights: Path
@@ -185,6 +191,7 @@ def _load(model: str, path: Path, device: str) -> Any:
     import torch
     from facexlib.detection.retinaface import RetinaFace as Network
 
+    _compare(model, path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # torchvision: facexlib still says `pretrained=False`
         network = Network(network_name=MODELS[model][0], device=torch.device(device))
@@ -196,6 +203,18 @@ def _load(model: str, path: Path, device: str) -> Any:
             f"{model}: expected weights of this network in {path}. Found {type(error).__name__}."
         ) from error
     return _fused(network.eval()).to(device, memory_format=torch.channels_last)
+
+
+def _compare(model: str, path: Path) -> None:
+    """Warn of weights that are not the recorded ones."""
+    expected = SHA256[MODELS[model][1]]
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != expected:
+        rule = f"expected the SHA-256 {expected} of {MODELS[model][1]}"
+        warnings.warn(
+            f"{path.name}: {rule}. Found {found}: weights of your own, or not what was published", stacklevel=2
+        )
 
 
 def _fused(network: Any) -> Any:

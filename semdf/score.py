@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor
 
 from semdf import ROOT, distributed, hierarchy
-from semdf.artifacts import read_table, read_weights, write_weights
+from semdf.artifacts import read_table, read_weights, temporary, write_weights
 from semdf.datasets import COLUMNS, views
 from semdf.errors import DataError
 from semdf.hierarchy import Hierarchy
@@ -118,11 +117,11 @@ def _launch(detector: Detector, manifest: Path, rows: pd.DataFrame, batch: int, 
     """`_score` by processes of their own."""
     device = next(detector.model.parameters()).device.type
     threads = max(1, torch.get_num_threads() // processes)
-    with tempfile.TemporaryDirectory() as folder:
-        save(detector.model, detector.config, Path(folder))
-        work = (Path(folder), Path(manifest), rows, batch, device)
+    with temporary() as folder:
+        save(detector.model, detector.config, folder)
+        work = (folder, Path(manifest), rows, batch, device)
         distributed.launch(_work, processes, *work, device=device, threads=threads)
-        return read_weights(Path(folder) / "p.safetensors")["p"].numpy()
+        return read_weights(folder / "p.safetensors")["p"].numpy()
 
 
 def _work(folder: Path, manifest: Path, rows: pd.DataFrame, batch: int, device: str) -> None:

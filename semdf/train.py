@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count, repeat
@@ -19,7 +18,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from semdf import ROOT, determinism, distributed, perturb, weighting
-from semdf.artifacts import digest, read_table, write_table, write_weights
+from semdf.artifacts import atomic, digest, read_table, temporary, write_table, write_weights
 from semdf.checkpoints import keep, resume, warm_cosine, waves
 from semdf.datasets import Samples, count_batches, hold_out, pair_batches, select, shuffled_batches, views
 from semdf.errors import DataError, ParameterError, SemdfError
@@ -176,15 +175,15 @@ def checkpoints_of(config: Config, *folders: Path) -> Path:
 
 def _launch(samples: Samples, validation: Samples, config: Config, checkpoints: Path | None) -> Record:
     """`fit` by processes of its own, which leave their last checkpoint to this one."""
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = checkpoints or Path(temporary)
+    with temporary() as place:
+        folder = checkpoints or place
         if len(resume(folder, {})) < config.train.epochs:
             handover = folder / "handover"
             for name, part in (("training", samples), ("validation", validation)):
                 _hand_over(part, handover / name)
             t = config.train
             distributed.launch(_work, t.processes, handover, config, folder, device=t.device, threads=t.threads)
-            shutil.rmtree(handover)
+            shutil.rmtree(handover, ignore_errors=True)
         return _fit(samples, validation, config, folder)  # finds nothing left to do
 
 
@@ -198,7 +197,8 @@ TENSORS = ("images", "targets", "observed", "partner")
 
 def _hand_over(samples: Samples, folder: Path) -> None:
     write_table(samples.rows, folder / "rows.parquet")
-    torch.save({name: getattr(samples, name) for name in TENSORS}, folder / "tensors.pt")
+    with atomic(folder / "tensors.pt") as draft:
+        torch.save({name: getattr(samples, name) for name in TENSORS}, draft)
 
 
 def _take_over(folder: Path) -> Samples:

@@ -30,13 +30,15 @@ __all__ = ["Data", "Job", "perform", "rounded", "score", "scored_samples", "trai
 class Data:
     """What a run is trained on.
 
-    without: labels that training does not see. expand: changes of the block `expand`; the forgeries of `expanded/` are
-    then replaced by others. main: the test sets that such a run is about, instead of the usual ones.
+    without: labels that training does not see. share: of the filmed people, drawn by the run's seed, all of whose
+    pictures training sees; donors may be anyone. expand: changes of the block `expand`; the forgeries of `expanded/`
+    are then replaced by others. main: the test sets that such a run is about, instead of the usual ones.
     passes: factor of the epochs, for data sets so small that an epoch is short (ours).
     """
 
     dataset: str = TRAINED
     without: tuple[str, ...] = ()
+    share: float = 1.0
     expand: Mapping[str, Any] = field(default_factory=dict)
     main: tuple[str, ...] = ()
     passes: int = 1
@@ -80,7 +82,15 @@ def perform(job: Job) -> None:
 def training_samples(job: Job) -> Samples:
     """The pictures of the training split that a job may see."""
     samples = _training(job.manifests, job.config.train.hierarchy, job.data.dataset)
-    return select(samples, ~samples.rows["label"].isin(job.data.without).to_numpy()) if job.data.without else samples
+    chosen = ~samples.rows["label"].isin(job.data.without) & _few(samples.rows["target"], job.data.share, job.seed)
+    return samples if chosen.all() else select(samples, chosen.to_numpy())
+
+
+def _few(people: pd.Series, share: float, seed: int) -> pd.Series:
+    """Which rows show one of a `share` of the people, at least one, [n] bool."""
+    names = sorted(set(people))
+    drawn = np.random.default_rng(seed).permutation(len(names))[: max(1, round(share * len(names)))]
+    return people.isin([names[i] for i in drawn])
 
 
 @lru_cache(maxsize=2)

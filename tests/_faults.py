@@ -13,14 +13,17 @@ import shutil
 import sys
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pandas as pd
+import papermill
 import pyarrow.parquet  # noqa: F401  (loaded before the rights to read it are given up)
 import torch
 from _media import draw, landmarks
 from safetensors.torch import save_file  # noqa: F401
 
-from semdf import artifacts, checkpoints
+from semdf import artifacts, checkpoints, nb, render, score, train
+from semdf.datasets import Samples
 from semdf.expand import expand
 from semdf.extract import extract
 from semdf.faces import Face
@@ -82,6 +85,50 @@ def checkpoint(root: Path, out: Path) -> None:
     torch.manual_seed(0)
     model = torch.nn.Linear(60, 60)
     checkpoints.keep(out, {"model": model}, [{"epoch": 1}])
+
+
+def made(path: Path) -> Path:
+    """A notebook that can be a stage."""
+    first = nbformat.v4.new_code_cell("x = 1", id="a", metadata={"tags": ["parameters"]})
+    nbformat.write(nbformat.v4.new_notebook(cells=[first, nbformat.v4.new_markdown_cell("a" * 4000, id="b")]), path)
+    return path
+
+
+def notebook(root: Path, out: Path) -> None:
+    """A stage, without what executes its notebook, which leaves a draft."""
+    source = root / "n.ipynb"
+    source = source if source.is_file() else made(source)
+    nb.ROOT, papermill.execute_notebook = root, lambda source, draft, **_: shutil.copyfile(source, draft)
+    nb.run(source, out / "n.ipynb", {})
+
+
+def rendering(root: Path, out: Path) -> None:
+    for path in (root / "a.ipynb", root / "b.ipynb"):
+        if not path.is_file():
+            path.write_text(path.stem * 4000)
+    render.render(out, (root / "a.ipynb", root / "b.ipynb"))
+
+
+def scores(root: Path, out: Path) -> None:
+    """The crops lie in a tar; scored by something that looks at nothing."""
+    manifest = extract(pictures(root), root, root / "faces", Drawn(), size=64, frames=1)
+    artifacts.write_table(manifest.assign(target=""), root / "faces" / "all.parquet")
+    artifacts.write_table(score.score_manifest(Blind(), root / "faces" / "all.parquet", ["train"]), out / "a.parquet")
+
+
+class Blind:
+    """Gives every crop the same marginals."""
+
+    nodes, model = ("fake", "eye"), torch.nn.Linear(1, 1)
+
+    def score(self, crops, batch):
+        return np.full((len(crops), 2), 0.5, np.float32)
+
+
+def handover(root: Path, out: Path) -> None:
+    """What a training of several processes gives to them."""
+    rows = pd.DataFrame({"manipulation": ["a"] * 4})
+    train._hand_over(Samples(rows, torch.ones(4, 8, 8, 3), *torch.ones(3, 4)), out)
 
 
 def contents(out: Path) -> dict[str, bytes]:

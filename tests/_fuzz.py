@@ -43,6 +43,29 @@ def table(path: Path) -> dict:
     return {"rows": len(read_table(path, (*LAYOUT, *COLUMNS)))}
 
 
+def annotations(path: Path) -> dict:
+    """Every video in turn: what one holds does not decide about the others."""
+    import numpy as np
+
+    from semdf.errors import SemdfError
+    from semdf.faces import Annotated
+
+    finder, found = Annotated(path, 10**6), {}
+    for key in "abc":
+        try:
+            faces = finder.find([np.zeros((12, 12, 3), np.uint8)] * 4, key, [0, 1, 2, 3])
+        except SemdfError as error:
+            assert path.name in str(error), error
+            found[key] = "refused"
+            continue
+        found[key] = [face is not None for face in faces]
+        for face in faces:
+            if face is not None:
+                assert face.landmarks.shape == (68, 2) and np.abs(face.landmarks).max() < 1e6
+                assert face.regions is None or face.regions.shape == (12, 12)
+    return {"faces": found}
+
+
 def weights(path: Path) -> dict:
     from semdf.artifacts import read_weights
 

@@ -6,6 +6,7 @@ gradient is nearly zero.
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -14,7 +15,7 @@ from torch import nn
 
 from semdf import distributed, runs, train
 from semdf.artifacts import write_table, write_weights
-from semdf.datasets import views
+from semdf.datasets import Samples, views
 from semdf.errors import SemdfError
 
 #: Name -> objective, changes of the block `train`, variant.
@@ -25,7 +26,27 @@ CASES = {
     "optimiser_step": ("auto_lambda", {"lambda_every": 2}, {"virtual": "adamw", "upper": "held_out"}),
     "late": ("auto_lambda_late", {"lambda_every": 1}, {}),
     "pcgrad": ("pcgrad", {}, {}),
+    "dwa": ("dwa", {"epochs": 3}, {}),
+    "uncertainty": ("uncertainty", {}, {}),
+    "random": ("random", {}, {}),
+    "upgrad": ("upgrad", {}, {}),
+    "cagrad": ("cagrad", {}, {}),
+    "finite_difference": ("auto_lambda_fd", {"lambda_every": 1}, {}),
+    "augmented": ("equal", {"augment": "sjedd"}, {}),
+    "nearest": ("equal", {"partner": "nearest"}, {}),
 }
+
+
+def apart(data: Samples) -> Samples:
+    """Samples whose fakes and sources are of other frames, so that they are pairs only if the nearest frame will do."""
+    pairs = len(data) // 2
+    videos = [f"real/{i}" for i in range(pairs)]
+    rows = data.rows.assign(
+        video=[*videos, *(f"fake/{i}" for i in range(pairs))],
+        frame=[0] * pairs + [3] * pairs,
+        pristine=[""] * pairs + videos,
+    )
+    return replace(data, rows=rows, partner=torch.full_like(data.partner, -1))
 
 
 def work(folder: Path) -> None:
@@ -35,7 +56,8 @@ def work(folder: Path) -> None:
     try:
         for name, (objective, changes, variant) in CASES.items():
             small = {"epochs": 1, "warmup": 0.0, "pairs": 4, "batch": 4, "processes": distributed.size()}
-            record = train.fit(samples(8), samples(3, 1), config(objective, variant, **small | changes))
+            data = apart(samples(8)) if changes.get("partner") == "nearest" else samples(8)
+            record = train.fit(data, samples(3, 1), config(objective, variant, **small | changes))
             p = torch.from_numpy(train.predict(record.model, samples(3, 1), batch=4))  # the second part has two rows
             with torch.no_grad():
                 seen = views(samples(3, 1).images, record.model.image_size)

@@ -6,7 +6,6 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 SMALL = {
-    "runs": {"objective": ["binary", "auto_lambda"]},
     "extract": {"frames": 2, "videos": 6},
     "train": {"epochs": 1, "pairs": 32, "batch": 16},
     "generalise": {"resamples": 100},

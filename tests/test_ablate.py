@@ -137,7 +137,9 @@ def test_what_is_done_is_not_done_again_and_one_meaning_is_trained_once(world, m
     ablate.write(todo, groups, world / "out")
     scores, matrix = read_table(world / "out" / "scores.parquet"), read_json(world / "out" / "matrix.json")
     assert matrix["groups"] == groups and matrix["runs"]["binary+scratch"]["seeds"] == [0]
-    assert matrix["runs"]["binary+scratch+without_Deepfakes"]["data"]["without"] == ["Deepfakes"]
+    runs = matrix["runs"]
+    assert runs["binary+scratch+without_Deepfakes"]["data"] == {"dataset": "FaceForensics++", "without": ["Deepfakes"]}
+    assert runs["scratch+binary"]["data"] == {"dataset": "FaceForensics++"}
     assert matrix["runs"]["equal+scratch"]["steps"] == 2
     one = scores[scores["run"] == "binary+scratch"]
     assert set(one["split"]) == {"val", "test"} and one["p_identity"].isna().all() and one["p_fake"].notna().all()
@@ -168,6 +170,18 @@ def test_training_does_not_see_what_is_left_out(world):
     whole, part = map(trial.training_samples, todo)
     assert set(whole.rows["label"]) - set(part.rows["label"]) == {"Deepfakes"}
     assert set(whole.rows["split"]) == {"train"}
+
+
+def test_a_quarter_of_the_people_is_drawn_by_the_seed_with_all_their_pictures(world):
+    todo = jobs(world, blocks({"a": ["equal+scratch", "equal+scratch+quarter"]}, seeds=range(6)))
+    drawn = set()
+    for whole, part in zip(todo[::2], todo[1::2], strict=True):
+        whole, part = trial.training_samples(whole).rows, trial.training_samples(part).rows
+        (person,) = set(part["target"])  # 0.75 of three people: one
+        assert len(part) == (whole["target"] == person).sum() == len(whole) / 3
+        drawn.add(person)
+    assert len(drawn) > 1
+    assert ablate.describe("binary+quarter", 0, TRAIN, CROP)[1].share == 0.25
 
 
 def test_other_code_or_data_are_another_training(world):

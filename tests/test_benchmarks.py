@@ -1,10 +1,13 @@
 """Benchmarks: the plain re-implementation does what the package does; rows of results; nothing is timed here."""
 
 import json
+import re
+import subprocess
 import sys
 from multiprocessing import get_context
 
 import matplotlib.pyplot as plt
+import numpy as np
 import open_clip
 import pytest
 import torch
@@ -16,7 +19,7 @@ from semdf.model import JointEmbedding
 
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import evaluation, figure, measure, quiet, rates, record, released, scaling
+from benchmarks import donors, evaluation, figure, measure, quiet, rates, record, released, scaling
 
 FFPP = hierarchy.load("ffpp")
 TINY = {
@@ -207,7 +210,31 @@ def test_what_others_took_of_the_machine():
 def test_a_row_has_every_field_and_short_seconds():
     made = record.row("load/tars", 5, threads=1, seconds=0.123456789, rate=40.5, quiet=False)
     record._check(made)
-    assert made["seconds"] == 0.1235 and made["gflop"] is None and made["machine"].endswith("1 threads")
+    assert made["seconds"] == 0.1235 and made["gflop"] is None and made["machine"].endswith(", 1 thread")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", made["date"])
+
+
+def test_the_machine_is_named_by_model_family_and_cores():
+    text = "processor\t: 0\ncpu family\t: 6\nmodel\t\t: 85\nmodel name\t: Xeon: Gold\n\nprocessor\t: 1\nmodel name: B\n"
+    assert record.processor(text) == "Xeon: Gold, family 6 model 85"
+    assert record.processor("model name : Cortex\n") == "Cortex" and record.processor("BogoMIPS : 1\n") == ""
+    assert re.search(r", \d+ logical cores?, 2 threads$", record.machine(2))
+
+
+def test_the_peak_is_that_of_this_process_and_not_of_its_parent():
+    held = np.ones(300_000_000, np.uint8)
+    code = "from benchmarks.scaling import peak; print(peak())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 0.5 * scaling.peak() and held.nbytes < 1e6 * scaling.peak()
+
+
+def test_made_up_crops_have_donors_of_other_people():
+    table, tones = donors.crops(800)
+    assert (table["label"] == "real").mean() == 0.2 and len(tones) == 800
+    chosen = donors.Donors(table, tones)
+    assert len(chosen.allowed(0)) == 128 and {table["target"][i] for i in chosen.allowed(0)} == {"1", "2", "3", "4"}
+    for make in donors.THINGS.values():
+        assert make(800)() is not None
 
 
 def test_the_made_up_tables_are_tables_of_the_package(tmp_path):

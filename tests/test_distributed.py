@@ -140,8 +140,10 @@ def test_processes_score_every_row_once(crops):
 def test_jobs_do_what_the_stages_do(crops, monkeypatch):
     blocks = YAML(typ="safe").load((ROOT / "params.yaml").read_text())
     blocks["train"] |= {"epochs": 1, "pairs": 2, "batch": 4, "threads": 1}
+    writer = YAML(typ="safe")
+    writer.default_flow_style = False  # in a flow mapping long keys would be broken
     with (crops / "params.yaml").open("w") as file:
-        YAML(typ="safe").dump(blocks, file)
+        writer.dump(blocks, file)
     for module in (train, jobs):
         monkeypatch.setattr(module, "ROOT", crops)
     common = ["--params", str(crops / "params.yaml")]

@@ -11,7 +11,7 @@ from semdf.errors import DataError, MissingError
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 #: Stages whose products are stored with the data: an edit of the notebook would make the stored ones outdated.
-STORED = {"02b_parser", "04b_pretraining"}
+STORED = {"02b_parser"}
 TAUGHT = [path for path in NOTEBOOKS if path.stem not in STORED]
 
 

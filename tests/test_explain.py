@@ -76,9 +76,9 @@ def test_precision_at_k_by_hand_and_by_chance(random):
     table = explain.naming(p, targets, FFPP, observed=None)
     assert table.index.tolist() == [7] and table.loc[7, ["k", "precision", "best"]].tolist() == [2, 0.5, 1]
     assert table.loc[7, "chance"] == pytest.approx(2 / 6)
-    many = pd.DataFrame(random.uniform(size=(3000, 10)), columns=[f"p_{n}" for n in FFPP.nodes])
+    many = pd.DataFrame(random.uniform(size=(3000, 10)), columns=[f"p_{n}" for n in FFPP.nodes]).assign(p_fake=1.0)
     table = explain.naming(many, np.tile(FFPP.label("eyes"), (3000, 1)), FFPP, observed=None)
-    assert table["precision"].mean() == pytest.approx(1 / len(local), abs=0.03)
+    assert table[["precision", "relative"]].mean().tolist() == pytest.approx([1 / len(local)] * 2, abs=0.03)
 
 
 def test_a_detector_that_names_by_habit_is_as_good_as_a_constant_answer():
@@ -94,9 +94,15 @@ def test_a_detector_that_names_by_habit_is_as_good_as_a_constant_answer():
     knows = habit.assign(**marked)
     found = explain.among_fakes(knows, targets, FFPP, observed=None).set_index("node")
     assert (found["auc"] == 1).all() and (abs(found["control"] - 0.5) < 0.2).all()
+    assert np.allclose(found["gain"], found["auc"] - found["control"]) and (found["gain_low"] > 0.2).all()
+    alone = explain.among_fakes(habit, targets, FFPP, observed=None, people=np.repeat([0, 1, 2, 3], 30))
+    assert (alone["gain_low"] <= 0).all() and (alone["gain_high"] >= 0).all(), "habit gains nothing"
     assert found.loc["eye", ["altered", "unaltered"]].tolist() == [40, 80]
     table = explain.naming(knows, targets, FFPP, observed=None)
     assert (table["precision"].mean() > table["constant"].mean()) and (table["precision"] <= 1).all()
+    hints = {f"p_{n}": habit[f"p_{n}"] * (0.95 + targets[:, i] / 20) for i, n in enumerate(FFPP.nodes) if i}
+    table = explain.naming(habit.assign(**hints), targets, FFPP, observed=None)
+    assert table["precision"].mean() < 0.5 and (table["relative"] == 1).all(), "habit hid what the detector knows"
 
 
 def test_reals_and_open_nodes_say_nothing_among_fakes():

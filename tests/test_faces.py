@@ -1,16 +1,21 @@
 """Faces: finders behind one protocol, and crops that move landmarks and regions with the pixels."""
 
 import pickle
+import warnings
+import zipfile
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 from _media import SHARED, draw, landmarks
 
 from semdf.crops import NATIVE_SPAN, rescale
 from semdf.errors import DataError, MissingError, ParameterError
-from semdf.faces import Annotated, Face, RetinaFace, Templates, Whole, crop, find_weights, placement
+from semdf.extract import extract
+from semdf.faces import Annotated, Face, FaceFinder, RetinaFace, Templates, Whole, crop, find_weights, placement
 from semdf.landmarks import TEMPLATE, five, read_tem, similarity, span
+from semdf.shards import encode_png
 from semdf.tracking import area, largest, main_track
 
 WEIGHTS = SHARED / "weights"
@@ -289,3 +294,125 @@ def test_damaged_annotations_are_named(tmp_path):
     path.write_bytes(b"PK\x03\x04 no archive")
     with pytest.raises(DataError, match="expected an npz file"):
         Annotated(path).find([np.zeros((8, 8, 3), np.uint8)], "a", [0])
+
+
+POINTS = np.stack([landmarks((4 + i, 4), 6) for i in range(3)]).astype(np.float32)
+MAPS = np.full((3, 8, 8), 3, np.uint8)
+FRAMES = [np.zeros((8, 8, 3), np.uint8)] * 3
+WRONG = {
+    "a scalar": (np.float32(3), MAPS, r"a/landmarks of x.npz should be real numbers \[T, 68, 2\]. Found float32 \[\]"),
+    "text": (np.array(["a"] * 3), MAPS, "a/landmarks .* Found <U1"),
+    "flat": (np.zeros((1, 136)), MAPS, r"a/landmarks .* Found float64 \[1, 136\]"),
+    "five points": (POINTS[:, :5], MAPS, r"a/landmarks .* Found float32 \[3, 5, 2\]"),
+    "complex": (POINTS + 1j, MAPS, "a/landmarks .* Found complex64"),
+    "truth": (POINTS > 0, MAPS, "a/landmarks .* Found bool"),
+    "infinite": (POINTS * np.inf, MAPS, "frame 0 of a in x.npz: expected landmarks that are finite"),
+    "partly unknown": (np.where(np.arange(68)[:, None] < 3, np.nan, POINTS), MAPS, r"finite .* Found \[nan, nan\]"),
+    "far": (POINTS * 1e9, MAPS, "finite and below 1e"),
+    "too few maps": (POINTS, MAPS[:1], r"a/regions of x.npz should be uint8 \[3, H, W\]. Found uint8 \[1, 8, 8\]"),
+    "too many maps": (POINTS, np.repeat(MAPS, 2, 0), r"a/regions .* Found uint8 \[6, 8, 8\]"),
+    "one map": (POINTS, MAPS[0], r"a/regions .* Found uint8 \[8, 8\]"),
+    "maps of numbers": (POINTS, MAPS.astype(float), "a/regions .* Found float64"),
+    "larger maps": (POINTS, MAPS.repeat(2, 1), r"expected regions of \[8, 8\] pixels, as the frame. Found \[16, 8\]"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_annotations_of_another_form_are_refused(tmp_path, case):
+    points, regions, said = WRONG[case]
+    np.savez(tmp_path / "x.npz", **{"a/landmarks": points, "a/regions": regions})
+    with pytest.raises(DataError, match=said):
+        Annotated(tmp_path / "x.npz").find(FRAMES, "a", [0, 1, 2])
+
+
+def test_the_size_of_annotations_is_limited_and_the_limit_can_be_raised(tmp_path):
+    """What an archive inflates to is what counts, whatever the header of the array in it claims."""
+    path = tmp_path / "x.npz"
+    np.savez_compressed(path, **{"a/landmarks": np.zeros((4000, 68, 2)), "b/landmarks": POINTS.astype(np.int16)})
+    with pytest.raises(
+        DataError, match="a/landmarks of x.npz should have at most 10000 bytes, the limit set. Found 43"
+    ):
+        Annotated(path, 10_000).find(FRAMES, "a", [0, 1, 2])
+    assert Annotated(path, 5_000_000).find(FRAMES[:1], "a", [0]) != [None]
+    assert Annotated(path, 10_000).find(FRAMES[:1], "b", [0])[0].landmarks.shape == (68, 2)
+    assert Annotated(path, 10_000).fingerprint() != Annotated(path).fingerprint(), "what was refused is tried again"
+    assert pickle.loads(pickle.dumps(Annotated(path, 10_000))).largest == 10_000
+    with pytest.raises(ParameterError, match="largest"):
+        Annotated(path, 0)
+    header = {"descr": "<f4", "fortran_order": False, "shape": (10**9, 68, 2)}
+    with zipfile.ZipFile(path, "w") as archive, archive.open("a/landmarks.npy", "w") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+    with pytest.raises(DataError, match="a/landmarks of x.npz should be whole"):
+        Annotated(path).find(FRAMES[:1], "a", [0])
+
+
+@pytest.mark.parametrize("at, said", [(8, "encrypted"), (10, "compression")])
+def test_members_that_cannot_be_inflated_are_named(tmp_path, at, said):
+    """Flags and method stand in the central directory and before the member."""
+    path = tmp_path / "x.npz"
+    np.savez(path, **{"a/landmarks": POINTS})
+    data = bytearray(path.read_bytes())
+    data[at - 2] |= 0x1 if said == "encrypted" else 0x60
+    data[data.rindex(b"PK\1\2") + at] |= 0x1 if said == "encrypted" else 0x60
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=f"a/landmarks of x.npz should be whole.*{said}"):
+        Annotated(path).find(FRAMES[:1], "a", [0])
+
+
+@pytest.mark.parametrize("spoilt", ["form", "bytes", "coinciding", "template"])
+@pytest.mark.parametrize("alignment", ["native", "similarity"])
+def test_bad_landmarks_are_a_row_and_the_rest_goes_on(tmp_path, spoilt, alignment):
+    points = landmarks((30, 30), 40)
+    for name in "abc":
+        (tmp_path / f"{name}.png").write_bytes(encode_png(draw(points, 64)))
+    row = {"dataset": "d", "manipulation": "m", "label": "real", "split": ""}
+    rows = pd.DataFrame([row | {"video": f"d/m/{n}", "path": f"{n}.png"} for n in "abc"])
+    arrays = {f"{name}/landmarks": points[None] for name in "abc"}
+    if spoilt == "coinciding":
+        arrays["b/landmarks"] = np.full((1, 68, 2), 5.0)
+    if spoilt == "form":
+        arrays["b/landmarks"] = np.zeros((1, 136))
+    np.savez(tmp_path / "x.npz", **arrays)
+    if spoilt == "bytes":
+        data = bytearray((tmp_path / "x.npz").read_bytes())
+        data[data.index(b"b/landmarks") + 400] ^= 1
+        (tmp_path / "x.npz").write_bytes(data)
+    finder: FaceFinder = Annotated(tmp_path / "x.npz")
+    if spoilt == "template":
+        finder = Templates(tmp_path, finder)
+        (tmp_path / "b.tem").write_text("\n".join(["189", *["7 7"] * 189]))
+    made = extract(rows, tmp_path, tmp_path / "out", finder, size=32, alignment=alignment)
+    assert made["status"].iloc[[0, 2]].tolist() == ["ok", "ok"] and len(made) == 3
+    if alignment == "native" and spoilt == "coinciding":  # nothing is resampled: points that coincide do no harm
+        assert made["status"].iloc[1] == "ok"
+    else:
+        assert (
+            made["status"].iloc[1].startswith("unreadable landmarks: ") and str(tmp_path) not in made["status"].iloc[1]
+        )
+
+
+def test_templates_that_are_no_numbers_are_refused(tmp_path):
+    for word in ("nan", "inf", "1e300"):
+        (tmp_path / "a.tem").write_text("\n".join(["189", *["7 8"] * 100, *[f"{word} 7"] * 89]))
+        with pytest.raises(DataError, match="a.tem: expected landmarks that are finite"):
+            Templates(tmp_path).find(FRAMES[:1], "a", [0])
+
+
+@needs_weights
+def test_weights_of_another_hash_are_told(tmp_path):
+    """One bit of one weight: the file is read as before, and the warning says that it is not the published one."""
+    frames = [np.zeros((64, 64, 3), np.uint8)]
+    name = "detection_mobilenet0.25_Final.pth"
+    data = bytearray((WEIGHTS / name).read_bytes())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        RetinaFace(WEIGHTS, "retinaface_mobile0.25").find(frames, "", [0])
+    data[len(data) // 2] ^= 1
+    (tmp_path / name).write_bytes(data)
+    with pytest.warns(
+        UserWarning, match=rf"{name}: expected the SHA-256 5f88f7957d9eaef8.*Found (?!5f88)[0-9a-f]{{64}}"
+    ):
+        RetinaFace(tmp_path, "retinaface_mobile0.25").find(frames, "", [0])
+    (tmp_path / name).write_bytes(b"no weights")
+    with pytest.warns(UserWarning, match=name), pytest.raises(DataError, match="expected weights of this network"):
+        RetinaFace(tmp_path, "retinaface_mobile0.25").find(frames, "", [0])

@@ -3,25 +3,32 @@
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 from functools import cache
 from pathlib import Path
 
+import _faults
+import nbformat
 import pandas as pd
+import papermill
 import pytest
 from _media import draw, landmarks
 
-from semdf import artifacts, parts
-from semdf.errors import SemdfError, WriteError
+from semdf import artifacts, distributed, nb, parts, render, score, train
+from semdf.errors import MissingError, SemdfError, WriteError
 from semdf.extract import extract
 from semdf.faces import Whole
 from semdf.parts import PartReader, PartWriter
 from semdf.shards import ShardWriter, encode_png
 
 HERE = Path(__file__).resolve().parent
-CASES = ["extraction", "expansion", "table", "metrics", "weights", "checkpoint"]
+CASES = [
+    *("extraction", "expansion", "table", "metrics", "weights", "checkpoint", "notebook", "rendering", "scores"),
+    "handover",
+]
 
 
 @cache
@@ -43,7 +50,7 @@ def test_a_full_disk(case):
     failed = [problem for problem in found["said"] if problem]
     assert len(failed) >= 3 and all(p.startswith("WriteError: ") for p in failed), failed
     assert all("cannot be written" in problem for problem in failed), failed
-    if case != "checkpoint":  # torch does not hand on what the system said
+    if case not in ("checkpoint", "handover"):  # torch does not hand on what the system said
         assert all("too large" in problem.lower() for problem in failed), failed
 
 
@@ -85,6 +92,46 @@ def test_the_work_before_a_full_disk_is_kept(tmp_path, monkeypatch):
     assert len(PartReader(tmp_path / "out.parts")) == 3 and not (tmp_path / "out").exists()
     monkeypatch.undo()
     assert (extract(rows, tmp_path, tmp_path / "out", Whole(), size=32)["status"] == "ok").all()
+
+
+def test_a_run_s_executed_copy_stays_when_the_next_one_does_not_fit(tmp_path, monkeypatch):
+    source = _faults.made(tmp_path / "n.ipynb")
+    monkeypatch.setattr(nb, "ROOT", tmp_path)
+    monkeypatch.setattr(papermill, "execute_notebook", lambda source, draft, **_: shutil.copyfile(source, draft))
+    before = nb.run(source, tmp_path / "runs" / "n.ipynb", {}).read_bytes()
+
+    def full(notebook, path):
+        Path(path).write_text("half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(nbformat, "write", full)
+    with pytest.raises(WriteError, match=r"runs/n\.ipynb' cannot be written: No space left"):
+        nb.run(source, tmp_path / "runs" / "n.ipynb", {})
+    assert {p.name: p.read_bytes() for p in (tmp_path / "runs").iterdir()} == {"n.ipynb": before}
+
+
+def test_nothing_is_emptied_for_a_notebook_that_is_not_there(tmp_path):
+    (tmp_path / "a.ipynb").write_text("a")
+    render.render(tmp_path / "out", (tmp_path / "a.ipynb",))
+    with pytest.raises(MissingError, match=r"none\.ipynb"):
+        render.render(tmp_path / "out", (tmp_path / "a.ipynb", tmp_path / "none.ipynb"))
+    assert (tmp_path / "out" / "a.ipynb").read_text() == "a"
+
+
+@pytest.mark.parametrize("work", [score._launch, train._launch, distributed.launch], ids=lambda w: w.__module__)
+def test_no_room_for_what_processes_share(monkeypatch, work):
+    def full(*arguments, **settings):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(tempfile, "mkdtemp", full)
+    monkeypatch.setattr(score, "save", None)
+    arguments = {
+        "semdf.score": (_faults.Blind(), Path("m.parquet"), pd.DataFrame(), 1, 2),
+        "semdf.train": (None, None, None, None),
+        "semdf.distributed": (print, 2),
+    }
+    with pytest.raises(WriteError, match="temporary folder' cannot be written: No space left"):
+        work(*arguments[work.__module__])
 
 
 class Full:

@@ -1,10 +1,12 @@
 """Whatever a file holds, reading it ends: with what it says, or with an error of the package that names it.
 
-A few hundred cases with every run of the tests; 25 times as many, others each time, with HYPOTHESIS_PROFILE=nightly.
+`CASES` of them with every run of the tests; 25 times as many, others each time, with HYPOTHESIS_PROFILE=nightly.
 """
 
 import io
 import os
+import zipfile
+from math import prod
 
 import cv2
 import numpy as np
@@ -28,6 +30,8 @@ from semdf.faces import Whole
 from semdf.manifest import join
 from semdf.shards import ShardWriter, encode_png
 
+#: Inputs that are made up from bytes or cells of good ones, the hand-written ones apart.
+CASES, NIGHTLY_CASES = 904, 22_600
 NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 TREE = hierarchy.load("ffpp")
 
@@ -171,28 +175,56 @@ def products(tmp_path_factory) -> dict[tuple[str, str], bytes]:
     write_table(manifest, folder / "m.parquet")
     write_table(manifest.drop(columns=["box", "landmarks"]).assign(box="", landmarks=""), folder / "m.csv")
     (folder / "t.tar").write_bytes((folder / "d" / "m.tar").read_bytes())
+    points = np.random.default_rng(0).uniform(0, 12, (4, 68, 2)).astype(np.float32)
+    maps = np.arange(576, dtype=np.uint8).reshape(4, 12, 12)
+    arrays = {"a/landmarks": points, "a/regions": maps, "b/landmarks": points[:2], "c/landmarks": points.astype(int)}
+    np.savez(folder / "stored.npz", **arrays)
+    np.savez_compressed(folder / "deflated.npz", **arrays)
+    for name, method in (("bzip2.npz", zipfile.ZIP_BZIP2), ("lzma.npz", zipfile.ZIP_LZMA)):
+        with zipfile.ZipFile(folder / "stored.npz") as old, zipfile.ZipFile(folder / name, "w", method) as new:
+            for member in old.namelist():
+                new.writestr(member, old.read(member))
     names = {"new.pt": "tensors", "old.pt": "tensors", "w.safetensors": "weights", "m.parquet": "table",
              "m.csv": "table", "t.tar": "tar"}  # fmt: skip
+    names |= {f"{method}.npz": "annotations" for method in ("stored", "deflated", "bzip2", "lzma")}
     return {(what, name): (folder / name).read_bytes() for name, what in names.items()}
+
+
+def test_good_products_are_read(reader, products, tmp_path):
+    for (what, name), data in products.items():
+        (tmp_path / name).write_bytes(data)
+        answer = ask(reader, what, tmp_path / name)
+        assert answer["kind"] == "good", answer
+        if what == "annotations":
+            assert answer["faces"] == {"a": [True] * 4, "b": [True, True, False, False], "c": [True] * 4}
 
 
 @fuzzed(120)
 @given(data=st.data(), edits=EDITS)
 def test_products(reader, products, tmp_path, data, edits):
-    what, name = data.draw(st.sampled_from(sorted(products)))
+    what, name = data.draw(st.sampled_from([product for product in sorted(products) if product[0] != "annotations"]))
     (tmp_path / name).write_bytes(edited(products[what, name], edits))
     ask(reader, what, tmp_path / name)
+
+
+@fuzzed(120)
+@given(data=st.data(), edits=EDITS)
+def test_annotations(reader, products, tmp_path, data, edits):
+    name = data.draw(st.sampled_from([name for what, name in sorted(products) if what == "annotations"]))
+    (tmp_path / name).write_bytes(edited(products["annotations", name], edits))
+    ask(reader, "annotations", tmp_path / name)
 
 
 # -- text: lists, parameters, tables of others -----------------------------------------------------------------------
 
 
-def ends(work, name: str):
-    """What `work` returns, None if it refuses with an error that names the thing."""
+def ends(work, *names: str):
+    """What `work` returns, None if it refuses with an error that has one of the names."""
+    assert names and all(names), "an empty name is in every text"
     try:
         return work()
     except SemdfError as error:
-        assert name in str(error), error
+        assert any(name in str(error) for name in names), error
         return None
 
 
@@ -207,7 +239,7 @@ def test_lists(name, tmp_path, edits):
         make(root)
         good.write_bytes((root / place).read_bytes())
     (root / place).write_bytes(edited(good.read_bytes(), edits))
-    rows = ends(lambda: layouts.load(name).read(root), "")
+    rows = ends(lambda: layouts.load(name).read(root), place.rpartition("/")[2])
     if rows is not None:
         assert len(rows) and rows["status"].isin(["ok", "missing file"]).all()
         extracted = extract(rows.assign(path="none.png"), root, tmp_path / "out", Whole(), size=16)
@@ -228,7 +260,7 @@ def test_a_file_name_in_no_encoding_is_refused(tmp_path):
 def test_parameters(tmp_path, edits):
     path = tmp_path / "params.yaml"
     path.write_bytes(edited((ROOT / "params.yaml").read_bytes(), edits))
-    read = ends(lambda: params.read(path), "")
+    read = ends(lambda: params.read(path), "params.yaml")
     assert read is None or set(read) == set(params.SECTIONS)
 
 
@@ -313,22 +345,26 @@ def crops(tmp_path_factory):
 @fuzzed(100)
 @given(data=st.data(), row=st.integers(0, 3), value=ODD, all_rows=st.booleans())
 def test_cells_of_manifests(crops, tmp_path, data, row, value, all_rows):
+    """What is refused names the column, the tar that a cell led to, or a file that cannot have the cell's name."""
     folder, good = crops
-    frame = with_cell(good, data.draw(st.sampled_from(list(good))), row, value, all_rows)
-    made = ends(lambda: expand(frame, folder, tmp_path / "out", seed=0), "")
+    column = data.draw(st.sampled_from(list(good)))
+    names = (column, "m.tar", "x" * 200)
+    frame = with_cell(good, column, row, value, all_rows)
+    made = ends(lambda: expand(frame, folder, tmp_path / "out", seed=0), *names)
     if made is not None:
         assert len(made) == ((frame["status"] == "ok") & (frame["label"] == "real")).sum()
         assert made["status"].map(bool).all()
-    parts = [ends(lambda i=i: expand(frame, folder, tmp_path / "parts", seed=0, shard=(i, 2)), "") for i in range(2)]
+    halves = [lambda i=i: expand(frame, folder, tmp_path / "parts", seed=0, shard=(i, 2)) for i in range(2)]
+    parts = [ends(half, *names) for half in halves]
     assert made is None or [len(part) for part in parts] == [-(-len(made) // 2), len(made) // 2]
-    joined = ends(lambda: join(tmp_path / "parts"), "") if made is not None else None
+    joined = ends(lambda: join(tmp_path / "parts"), *names) if made is not None else None
     assert joined is None or joined["sample"].tolist() == made["sample"].tolist()
     path = folder / f"{os.getpid()}.parquet"
     try:
         frame.to_parquet(path, index=False)
     except Exception:  # no file can hold such a table
         return
-    samples = ends(lambda: load([path], TREE, ["train"]), "")
+    samples = ends(lambda: load([path], TREE, ["train"]), *names, path.name)
     assert samples is None or len(samples) == ((frame["status"] == "ok") & (frame["split"] == "train")).sum()
 
 
@@ -355,8 +391,9 @@ def test_cells_of_score_tables(tmp_path, data, row, value, all_rows):
 def test_cells_of_a_table_for_extraction(tmp_path, data, value):
     good = pd.DataFrame([{"dataset": "d", "manipulation": "m", "video": f"d/m/{n}", "path": f"{n}.png", "label": "real",
                           "split": ""} for n in range(2)])  # fmt: skip
-    frame = with_cell(good, data.draw(st.sampled_from(["dataset", "manipulation", "video", "path"])), 1, value, False)
-    made = ends(lambda: extract(frame, tmp_path, tmp_path / "out", Whole(), size=16), "")
+    column = data.draw(st.sampled_from(["dataset", "manipulation", "video", "path"]))
+    frame = with_cell(good, column, 1, value, False)
+    made = ends(lambda: extract(frame, tmp_path, tmp_path / "out", Whole(), size=16), column, "x" * 200)
     assert made is None or (set(made["video"]) == set(frame["video"]) and (made["status"] == "missing file").all())
 
 
@@ -366,3 +403,19 @@ def test_the_edits_are_what_they_say():
     assert (
         edited(b"abcdef", [("repeat", 0.5, 2, b"")]) == b"abcdedef" and edited(b"abcd", [("end", 0.5, 1, b"")]) == b"ab"
     )
+
+
+def test_the_number_of_cases_is_what_is_said():
+    functions = [
+        value for name, value in globals().items() if name.startswith("test_") and hasattr(value, "hypothesis")
+    ]
+    marks = [
+        [mark for mark in getattr(function, "pytestmark", []) if mark.name == "parametrize"] for function in functions
+    ]
+    times = [prod(len(mark.args[1]) for mark in found) for found in marks]
+    examples = [function._hypothesis_internal_use_settings.max_examples for function in functions]
+    made = sum(n * count for n, count in zip(times, examples, strict=True))
+    assert made == (NIGHTLY_CASES if NIGHTLY else CASES) and NIGHTLY_CASES == 25 * CASES
+    for name in ("Makefile", "SECURITY.md"):
+        said = (ROOT / name).read_text()
+        assert f"{NIGHTLY_CASES:,}" in said and f"{CASES} " in said, name

@@ -179,19 +179,3 @@ def test_motion_is_smooth():
         blinks += sum(expression.blink > 0.9 for expression in clip.expressions) > 0
     assert largest < 0.9, "a blink closes in a tenth of a second, nothing jumps at once"
     assert blinks >= 2
-
-
-@needs_head
-def test_people_differ():
-    from semdf.people.casting import draw_person
-    from semdf.people.diversity import attribute_counts, face_vectors, nearest_distances
-
-    people = [draw_person(np.random.default_rng((1, i))) for i in range(40)]
-    counts = attribute_counts(people)
-    assert len(counts["hair style"]) >= 10 and len(counts["age"]) >= 3
-    assert all(sum(words.values()) == 40 for words in counts.values())
-    vectors = face_vectors(people)
-    brute = np.linalg.norm(vectors[:, None] - vectors[None], axis=-1) + 1e9 * np.eye(40)
-    assert np.allclose(nearest_distances(people), brute.min(1), rtol=1e-4)
-    assert nearest_distances(people).min() > 0.5, "millimetres"
-    assert nearest_distances([people[0], people[0]]).max() == 0

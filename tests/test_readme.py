@@ -107,8 +107,63 @@ def test_the_speeds_it_quotes_are_those_of_the_benchmarks():
 def test_the_node_results_it_quotes_are_those_of_the_figures():
     """Against reals, and among fakes beside the control: the first alone would mostly tell of detection."""
     nodes = read_json(ROOT / "runs" / "auto_lambda-0" / "metrics.json")["val_node_auc"]
-    among = pd.read_csv(ROOT / "figures" / "explanations" / "among_fakes.csv").set_index("node")
-    for node in ("expression", "identity", "eye", "mouth", "nose"):
+    among = pd.read_csv(ROOT / "figures" / "explanations" / "among_fakes.csv").set_index(["run", "node"])
+    assert set(nodes) - {"fake", "physical inconsistency"} == {node for _, node in among.index}
+    for node in {node for _, node in among.index}:
         (line,) = [row for row in README.splitlines() if row.startswith(f"| {node} |")]
         said = [cell.strip() for cell in line.strip("|").split("|")][1:]
-        assert said == [f"{x:.2f}" for x in (nodes[node], among.loc[node, "auc"], among.loc[node, "control"])], node
+        own, other = among.loc["auto_lambda-0", node], among.loc["equal-0", node]
+        gains = ["{gain:+.2f} [{gain_low:.2f}, {gain_high:.2f}]".format(**row) for row in (own, other)]
+        assert said == [*(f"{x:.2f}" for x in (nodes[node], own["auc"], own["control"])), *gains], node
+
+
+def test_what_it_says_of_the_explanations_is_measured():
+    naming = pd.read_csv(ROOT / "figures" / "explanations" / "naming.csv").set_index("label")
+    for label in ("eyes", "mouth", "nose"):
+        assert f"{label} {naming.loc[label, 'relative']:.2f} ({naming.loc[label, 'chance']:.2f})" in README
+    alike = pd.read_csv(ROOT / "figures" / "explanations" / "maps.csv").groupby("region")["alike"].mean()
+    assert f"correlation {alike.min():.2f} to {alike.max():.2f}" in README
+
+
+def test_what_it_says_of_the_pretrained_towers_is_measured_and_above_chance():
+    folder = ROOT / "pretrained" / "clip"
+    if not (folder / "zeroshot.csv").is_file():
+        pytest.skip("no pretrained towers: dvc pull pretrain")
+    table = pd.read_csv(folder / "zeroshot.csv").set_index("task")
+    for task in ("gender", "pose", "tone", "mouth", "age", "hair", "hair_colour", "expression"):
+        row = table.loc[task]
+        assert f" {row['balanced_accuracy']:.2f} [{row['low']:.2f}, {row['high']:.2f}] ({row['chance']:.2f})" in README
+        assert row["low"] > row["chance"], task
+    for task in ("hat", "nose", "eyebrow"):
+        assert table.loc[task, "low"] < table.loc[task, "chance"], task
+    cosine = read_json(folder / "metrics.json")["prompt_cosine"]
+    assert f"mean cosine {cosine['pretrained']:.2f} and {cosine['random']:.2f}" in README
+
+
+def test_it_counts_the_trainings_of_the_matrix():
+    kinds: dict[str, int] = {}
+    for entry in read_json(ROOT / "ablations" / "matrix.json")["runs"].values():
+        key = json.dumps({name: value for name, value in entry.items() if name != "seeds"}, sort_keys=True)
+        kinds[key] = max(kinds.get(key, 0), len(entry["seeds"]))
+    assert f"{len(kinds)} kinds of training ({sum(kinds.values())} trainings" in README
+    assert f"three seeds for {sum(seeds == 3 for seeds in kinds.values())} of the kinds" in README
+
+
+def test_the_rates_it_quotes_are_those_of_the_benchmarks():
+    found = {(r["name"], r["size"]): r for r in read_json(ROOT / "benchmarks" / "results.json")}
+    for said, key in {
+        "rendering stills of 256 px, one process": ("render/stills", 256),
+        "reading crops of 112 px from tars": ("load/tars", 2560),
+        "drawing a donor among a million crops": ("donors/nearest", 10**6),
+        "bootstrap of an AUC, 100 resamples of a million rows": ("evaluate/bootstrap", 10**6),
+        "training the miniature, bi-level, batch 32": ("train/auto_lambda", 32),
+        "scoring with it, batch 64": ("score/auto_lambda", 64),
+    }.items():
+        (line,) = [row for row in README.splitlines() if row.startswith(f"| {said} |")]
+        _, rate, memory, grows = [cell.strip() for cell in line.strip("|").split("|")]
+        row = found[key]
+        said_rate = f"{row['rate']:,.0f}" if row["rate"] >= 1000 else f"{row['rate']:.3g}"
+        assert rate in (f"{said_rate} {row['unit']}", f"{row['seconds']:.2g} s"), said
+        assert memory == f"{row['peak_mb'] / 1000:.1f} GB" and grows == (
+            f"n^{row['exponent']:.2f}" if row.get("exponent") else ""
+        )

@@ -22,7 +22,7 @@ from semdf.datasets import load
 from semdf.errors import DataError, MissingError, SemdfError
 from semdf.expand import expand
 from semdf.extract import extract
-from semdf.faces import Annotated, Whole
+from semdf.faces import LARGEST, Annotated, Whole
 from semdf.layouts.lists import inside
 from semdf.manifest import join
 from semdf.paths import LINKS, below
@@ -333,6 +333,7 @@ def test_what_is_promised_of_limits_is_what_holds():
     said = (ROOT / "SECURITY.md").read_text()
     assert "100 million pixels" in said and "16 GB" in said and "2^30" in said
     assert Limits() == Limits(100_000_000, 16_000_000_000)
+    assert "2 GB once inflated (`--max-array`)" in said and LARGEST == 2_000_000_000
 
 
 def test_a_picture_of_a_kind_that_pillow_does_not_know_is_limited_too(tmp_path, random):
@@ -452,5 +453,8 @@ def test_weights_that_are_put_there_are_named_with_their_hash(tmp_path):
         with pytest.raises(MissingError, match="fetch https://github.com/xinntao/facexlib/.*SHA-256 [0-9a-f]{64}"):
             what(tmp_path)
         assert release.split()[-1].strip("()") in (ROOT / "SECURITY.md").read_text()
+    for name, found in retinaface.SHA256.items():
+        assert f"| `{name}` | `{found}` |" in (ROOT / "SECURITY.md").read_text()
+    assert set(retinaface.SHA256) == {file for _, file in retinaface.MODELS.values()}
     for release in towers.PINNED.values():
         assert release.sha256 in (ROOT / "SECURITY.md").read_text()

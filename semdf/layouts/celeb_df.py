@@ -53,7 +53,8 @@ class CelebDF:
         for name, (label, form) in FOLDERS.items():
             own = {path: form.fullmatch(Path(path).stem) for path in paths if path.startswith(f"{name}/")}
             odd = [path for path, match in own.items() if match is None]
-            refuse(odd, self.name, f"a video of {name} is called {form.pattern}")
+            where = f"{self.name}, {LIST}" if listed.intersection(odd) else self.name
+            refuse(odd, where, f"a video of {name} is called {form.pattern}")
             for path, match in sorted(own.items()):
                 assert match, "others are refused"
                 part = match.groupdict()
@@ -89,8 +90,8 @@ def _listed(path: Path, what: str) -> set[str]:
     for number, line in lines(path, f"{what}, the list of test videos {LIST}"):
         flag, _, name = line.partition(" ")
         name = inside(name, f"{path}, line {number}")
-        place = name.partition("/")[0]
-        if flag not in ("0", "1") or place not in FOLDERS:
+        place, _, video = name.partition("/")
+        if flag not in ("0", "1") or place not in FOLDERS or "/" in video or not video.lower().endswith(".mp4"):
             raise DataError(f'{path}, line {number}: expected "<0 or 1> <folder>/<video>.mp4". Found {line!r}.')
         if (flag == "1") != (FOLDERS[place][0] == "real"):
             raise DataError(f"{path}, line {number}: the flag of a real video is 1, of a forged one 0. Found {line!r}.")

@@ -94,10 +94,13 @@ class DeeperForensics:
         by_target = {identity: split for pair, split in pairs.items() for identity in pair}
         for variant in self.variants:
             top = folder(root / "manipulated_videos" / variant, f"{NAME}, {variant}")
-            names = {Path(path).name for path in files(top, root, (".mp4",), deep=False)}
-            names |= set(listed) | _names(root, variant)
+            named = {NAME: {Path(path).name for path in files(top, root, (".mp4",), deep=False)}}
+            named |= {f"{NAME}, {split}.txt": {n for n in listed if listed[n] == split} for split in listed.values()}
+            named[f"{NAME}, {_list(variant)}"] = _names(root, variant)
             rule = "a video is called <three digits>_<M or W and three digits>.mp4"
-            refuse([n for n in names if not (_FORM.fullmatch(Path(n).stem) and "/" not in n)], NAME, rule)
+            for where, group in named.items():
+                refuse([name for name in group if not _well_named(name)], where, rule)
+            names = set().union(*named.values())
             for name in sorted(names):
                 match = _FORM.fullmatch(Path(name).stem)
                 assert match, "others are refused"
@@ -117,9 +120,17 @@ class DeeperForensics:
                 }
 
 
+def _well_named(name: str) -> bool:
+    return bool(_FORM.fullmatch(Path(name).stem)) and Path(name).suffix.lower() == ".mp4" and "/" not in name
+
+
+def _list(variant: str) -> str:
+    return f"manipulated_videos_{variant}_list.txt"
+
+
 def _names(root: Path, variant: str) -> set[str]:
     """File names in the list of a variant; empty if there is no list."""
-    path = root / "lists" / "manipulated_videos_lists" / f"manipulated_videos_{variant}_list.txt"
+    path = root / "lists" / "manipulated_videos_lists" / _list(variant)
     found = lines(path, NAME) if path.is_file() else ()
     return {Path(inside(line, f"{path}, line {number}")).name for number, line in found}
 

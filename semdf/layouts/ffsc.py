@@ -85,7 +85,8 @@ def _rows(root: Path, tops: list[str]) -> Iterator[dict]:
     for top in tops:
         where = root / f"{top}.txt"
         listed = _listed(where, names)
-        pictures = [_picture(path, top) for path in sorted({*files(root / top, root), *listed})]
+        found = sorted({*files(root / top, root), *listed})
+        pictures = [_picture(path, top, where.name if path in listed else "") for path in found]
         reals = {(p.film, p.clip, p.frame): p.key for p in pictures if p.method == "Real"}
         for picture in pictures:
             label = listed.get(picture.path, _label(picture))
@@ -107,13 +108,14 @@ def _rows(root: Path, tops: list[str]) -> Iterator[dict]:
             }
 
 
-def _picture(path: str, top: str) -> _Picture:
+def _picture(path: str, top: str, listed: str) -> _Picture:
+    """What a path in the folder `top` tells. listed: the list that names it, or "". Raises DataError."""
     parts = PurePosixPath(path).parts
     place = 2 if len(parts) > 2 and parts[1].startswith("Protocol-") else 1
     method, rest = (parts[place], parts[place + 1 :]) if len(parts) > place + 1 else ("", parts)
     if method not in METHODS or parts[0] != top:
         rule = f"a picture of {top} lies in a folder that is one of {', '.join(METHODS)}"
-        raise DataError(f"{NAME}: {rule}. Found {path}.")
+        raise DataError(f"{NAME}{listed and ', ' + listed}: {rule}. Found {path}.")
     key = f"{NAME}/{method}/{flat('/'.join((*parts[:place], *rest)))}"
     stem = PurePosixPath(path).stem
     number = re.match(r"\d+", stem)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from importlib.metadata import version
+from multiprocessing import get_context
 from pathlib import Path
 
 import click
@@ -104,7 +105,7 @@ def _run(jobs: list[Job], parts: Path, workers: int) -> float:
     todo = [job for job in jobs if not (parts / job.name).is_dir()]
     begin, pictures = time.perf_counter(), 0
     with tqdm(total=len(jobs), initial=len(jobs) - len(todo), unit="job", desc="rendering") as bar:
-        with ProcessPoolExecutor(workers) as pool:
+        with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
             futures = [pool.submit(finish_job, job, parts) for job in todo]
             try:
                 for future in as_completed(futures):

@@ -4,16 +4,17 @@ Lengths are metres of the body model, angles radians, colours linear RGB. A pers
 the right of the picture. A value out of range is refused by its name. How they are drawn: `casting`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from semdf.people.checks import Checked
+from semdf.people.checks import SEEDS, Checked
 
 __all__ = ["Brows", "Camera", "Clothes", "Expression", "Glasses", "Hair", "Hat", "Light", "Person", "Pose", "Scene"]
 
 Colour = tuple[float, float, float]
+Field = tuple[float, float, float, float]  # of light in one colour: everywhere, and by how much more to x, y and z
 BEARDS = ("none", "stubble", "moustache", "goatee", "full")
 GLASSES = ("thin", "thick", "sun")
 LENSES = ("round", "oval", "square", "aviator", "cat-eye")
@@ -147,8 +148,10 @@ class Person(Checked):
     ranges: ClassVar = dict(
         age=(0.2, 1), gender=(0, 1), weight=(0, 1), ancestry=(0, 1.001), local=(-1, 1), melanin=(0, 2), blood=(0, 1),
         gloss=(0, 3), iris=(0, 1), pupil=(0.15, 0.8), beard=(0, 1), freckles=(0, 2), lip_redness=(0, 2), makeup=(0, 1),
-        makeup_colour=(0, 1), eye_bags=(0, 1), beard_length=(0, 1), moles=(0, 60), wrinkles=(0, 2),
+        makeup_colour=(0, 1), eye_bags=(0, 1), beard_length=(0, 1), moles=(0, 60), wrinkles=(0, 2), seed=SEEDS,
     )  # fmt: skip
+    lengths: ClassVar = dict(local=139)  # as many as the distilled head has
+    shares: ClassVar = ("ancestry",)
     choices: ClassVar = dict(beard_style=BEARDS)
 
     @property
@@ -215,7 +218,7 @@ class Expression(Checked):
     seed: int = 0  # of the small irregularities of a real face; 0 none
 
     ranges: ClassVar = dict(strength=(0, 1.5), other_strength=(0, 1.5), speech=(0, 1), rounding=(0, 1), blink=(0, 1),
-                            gaze_yaw=(-0.5, 0.5), gaze_pitch=(-0.35, 0.35))  # fmt: skip
+                            gaze_yaw=(-0.5, 0.5), gaze_pitch=(-0.35, 0.35), seed=SEEDS)  # fmt: skip
     choices: ClassVar = dict(name=EXPRESSIONS, other=EXPRESSIONS)
 
 
@@ -246,7 +249,7 @@ class Light(Checked):
 
     direction: Colour
     key: Colour
-    ambient: tuple[tuple[float, float, float, float], ...]
+    ambient: tuple[Field, Field, Field]
     shadow: float
     exposure: float
     kind: str = "key"
@@ -254,7 +257,9 @@ class Light(Checked):
     fill_direction: Colour = (0.7, 0.2, -0.6)
     fill: Colour = (0.0, 0.0, 0.0)  # rim or coloured second light
 
-    ranges: ClassVar = dict(shadow=(0, 1), exposure=(0.05, 8), softness=(0, 1), key=(0, 30), fill=(0, 30))
+    ranges: ClassVar = dict(shadow=(0, 1), exposure=(0.05, 8), softness=(0, 1), key=(0, 30), fill=(0, 30),
+                            ambient=(-30, 30), direction=(-1, 1), fill_direction=(-1, 1))  # fmt: skip
+    directions: ClassVar = ("direction", "fill_direction")
     choices: ClassVar = dict(kind=LIGHTS)
 
 
@@ -269,24 +274,27 @@ class Camera(Checked):
     white_balance: Colour
     seed: int
     motion: float = 0.0  # length of motion blur
-    motion_angle: float = 0.0
+    motion_angle: float = 0.0  # radians
     sharpening: float = 0.0  # strength of the halo
     vignette: float = 0.0  # light lost in the corners
     depth_of_field: float = 1.0  # blur of the background, 1 is average
     fade: float = 0.0  # black level
 
     ranges: ClassVar = dict(noise=(0, 0.2), blur=(0.05, 8), saturation=(0, 2), contrast=(0.3, 2),
-                            white_balance=(0.3, 3), motion=(0, 20), sharpening=(0, 2), vignette=(0, 0.9),
+                            white_balance=(0.3, 3), seed=SEEDS, motion=(0, 20), motion_angle=(-3.15, 3.15),
+                            sharpening=(0, 2), vignette=(0, 0.9),
                             depth_of_field=(0, 4), fade=(0, 0.2))  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
-    """One picture; `expression` is named or holds the strength of each facial action, `[52] float32`."""
+class Scene(Checked):
+    """One picture; `expression` is named or holds the strength of each facial action, `[52] float32`, -1 to 4."""
 
     person: Person
     expression: Expression | np.ndarray
     pose: Pose
     light: Light
     camera: Camera
-    background: int = field(default=0)
+    background: int = 0  # a seed
+    ranges: ClassVar = dict(background=SEEDS, expression=(-1, 4))
+    lengths: ClassVar = dict(expression=52)

@@ -1,199 +1,218 @@
 """Is there a way to tell real from forged without looking at the face? A classifier on what should not tell.
 
-For every domain a random forest sees file sizes, codec headers, statistics of the whole picture, the slope of its
-spectrum, or who is shown, and is scored on people it has not seen. Near 0.5 a shortcut is closed. Where whole
-pictures are synthesised, spectrum and statistics are traces of the forgery as well, so they may be above it.
+For every domain a vote of a logistic regression and a random forest sees file sizes, codec headers, statistics of the
+whole picture, its spectrum, or who is shown, and is scored on items all of whose people, target and source, are new to
+it. Near 0.5 a shortcut is closed. Forgeries that are smoother than their originals are told by spectrum and statistics:
+there these measure a trace, in its coarsest form.
 """
 
-import json
-import struct
-from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-import av
 import click
-import cv2
 import numpy as np
 import pandas as pd
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import GroupKFold
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components, reverse_cuthill_mckee
+from sklearn.ensemble import RandomForestClassifier, VotingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
-from semdf.errors import DataError, MissingError
+from semdf.errors import DataError
+from semdf.intervals import student, weighted_auc
 from semdf.people.files import replace_file
-from semdf.people.plan import DEEPER, FFPP
+from semdf.people.measurements import domains, measure_crops, measure_expansion, measure_file, measure_items
+from semdf.people.plan import FFPP
 
-__all__ = ["GROUPS", "domains", "measure_file", "measure_items", "shortcut_auc", "shortcut_table"]
+__all__ = [
+    "GROUPS",
+    "Parts",
+    "Shortcut",
+    "domains",
+    "measure_file",
+    "measure_items",
+    "shortcut_auc",
+    "shortcut_table",
+    "split_people",
+]
 
 #: Kinds of measurement, each a classifier of its own; "all" sees the lot.
 GROUPS = ("size", "headers", "statistics", "spectrum", "identity")
+#: Parts that the people are split into, splits with other seeds, and how many groups of people each class needs (ours).
+PARTS, REPEATS, FEWEST = 5, 3, 10
 
 
-def domains(provenance: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Real and forged items of each domain; where the reals are originals of FaceForensics++, these join it."""
-    originals = provenance[(provenance["dataset"] == FFPP) & ~provenance["fake"]]
-    shifter = provenance["manipulation"] == "FaceShifter"
-    tables = {}
-    for dataset, rows in provenance[~shifter].groupby("dataset", sort=True):
-        tables[str(dataset)] = rows
-    for name, rows in (("FaceShifter", provenance[shifter]), (DEEPER, provenance[provenance["dataset"] == DEEPER])):
-        if len(rows):
-            tables[name] = pd.concat([originals[originals["target"].isin(rows["target"])], rows], ignore_index=True)
-    return tables
+class Parts(NamedTuple):
+    """A split of people.
+
+    Attributes:
+        unit: [n, 2] int, number of the unit that an item's target and source belong to. What is resampled.
+        part: [n, 2] int, the part that these lie in.
+        linked: Whether units are whole groups of people who are swapped with each other, so that no item lies in two.
+    """
+
+    unit: np.ndarray
+    part: np.ndarray
+    linked: bool
 
 
-def measure_file(path: Path) -> dict[str, float]:
-    """Named numbers of one video or picture, `<group>.<what>`; a video's pictures are its first and middle one."""
-    path = Path(path)
-    if not path.is_file():
-        raise MissingError(f"shortcuts: expected a file at {path}. Found none.")
-    numbers = {"size.bytes": float(path.stat().st_size)}
-    if path.suffix == ".mp4":
-        headers, pictures = _video(path)
+def split_people(target: np.ndarray, source: np.ndarray, fake: np.ndarray, seed: int) -> Parts:
+    """Split the people of n items into five parts of about equally many items.
+
+    Who is swapped with each other, directly or by others, is a connected component. With ten components or more that
+    have both classes these are the units, and each lies in one part. Fewer cannot be split that way (people swapped in
+    a ring are one component): then the units are people, in the order of reverse Cuthill and McKee (ACM National
+    Conference 1969), which puts those who are swapped next to each other, and some items lie in two parts.
+
+    Args:
+        target, source: [n], names of people; the source of a pristine item is its target.
+        fake: [n] bool.
+
+    Raises:
+        DataError: fewer than ten people with reals or with fakes.
+    """
+    names, codes = np.unique(np.concatenate([target, source]), return_inverse=True)
+    ends = codes.reshape(2, -1)
+    for kind, chosen in (("pristine", ~fake), ("forged", fake)):
+        if (found := len(np.unique(ends[0, chosen]))) < FEWEST:
+            raise DataError(f"shortcuts: expected at least ten people with {kind} items. Found {found}.")
+    random, n = np.random.default_rng(seed), len(names)
+    links = coo_array((np.ones(len(target)), tuple(ends)), shape=(n, n)).tocsr()
+    count, component = connected_components(links, directed=False)
+    linked = len(np.intersect1d(*(component[ends[0, chosen]] for chosen in (fake, ~fake)))) >= FEWEST
+    if linked:
+        unit, order = component, random.permutation(count)
     else:
-        data = path.read_bytes()
-        headers = _jpeg(data) if path.suffix == ".jpg" else {"chunks": float(data.count(b"IDAT"))}
-        picture = cv2.imread(str(path))
-        if picture is None:
-            raise DataError(f"shortcuts: expected a picture at {path}. Found something else.")
-        pictures = [picture[..., ::-1]]
-        headers |= dict(zip(("height", "width"), map(float, picture.shape[:2]), strict=True))
-    numbers |= {f"headers.{name}": value for name, value in headers.items()}
-    each = [{**_statistics(picture), **_spectrum(picture)} for picture in pictures]
-    return numbers | {name: float(np.mean([one[name] for one in each])) for name in each[0]}
+        mixed = random.permutation(n)
+        shuffled = (links + links.T)[mixed][:, mixed].tocsr()
+        unit, order = np.arange(n), mixed[reverse_cuthill_mckee(shuffled, symmetric_mode=True)]
+    weight = np.bincount(unit[ends].ravel(), minlength=len(order))[order]
+    part = np.empty(len(order), int)
+    part[order] = PARTS * (np.cumsum(weight) - weight) // weight.sum()
+    return Parts(unit[ends].T, part[unit[ends]].T, linked)
 
 
-def _video(path: Path) -> tuple[dict[str, float], list[np.ndarray]]:
-    with av.open(str(path)) as container:
-        stream = container.streams.video[0]
-        context = stream.codec_context
-        headers = {
-            "frames": float(stream.frames), "height": float(context.height), "width": float(context.width),
-            "rate": float(stream.average_rate or 0), "profile": float(sum(map(ord, str(context.profile)))),
-            "extradata": float(sum(context.extradata or b"")), "duration": float(stream.duration or 0),
-        }  # fmt: skip
-        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-    options = path.read_bytes().split(b"x264 - core", 1)[-1].split(b"\0", 1)[0]
-    headers["encoder"] = float(sum(options))
-    return headers, [frames[0], frames[len(frames) // 2]]
+class Shortcut(NamedTuple):
+    """AUC on people not seen, its 95 % interval, and how many pristine and forged items were scored."""
+
+    auc: float
+    low: float
+    high: float
+    real: int
+    fake: int
 
 
-def _jpeg(data: bytes) -> dict[str, float]:
-    """Sums of the quantisation tables, the sampling factors, and the number of segments."""
-    headers, at = {"segments": 0.0, "tables": 0.0, "sampling": 0.0}, 2
-    while at < len(data) - 4 and data[at + 1] != 0xDA:
-        marker, length = data[at + 1], struct.unpack(">H", data[at + 2 : at + 4])[0]
-        body = data[at + 4 : at + 2 + length]
-        headers["segments"] += 1
-        if marker == 0xDB:
-            headers["tables"] += float(sum(body))
-        if marker in (0xC0, 0xC1, 0xC2):
-            headers["sampling"] += float(sum(body[7::3]))
-        at += 2 + length
-    return headers
-
-
-def _statistics(picture: np.ndarray) -> dict[str, float]:
-    values = picture.reshape(-1, 3).astype(np.float32)
-    grey = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2GRAY).astype(np.float32)
-    fine = grey - cv2.medianBlur(grey, 3)
-    numbers = {f"statistics.mean_{c}": mean for c, mean in zip("rgb", values.mean(0), strict=True)}
-    numbers |= {f"statistics.deviation_{c}": deviation for c, deviation in zip("rgb", values.std(0), strict=True)}
-    numbers["statistics.saturation"] = float((values.max(1) - values.min(1)).mean())
-    numbers["statistics.sharpness"] = float(np.log(cv2.Laplacian(grey, cv2.CV_32F).var() + 1e-6))
-    numbers["statistics.noise"] = float(np.abs(fine).mean())
-    return numbers
-
-
-def _spectrum(picture: np.ndarray) -> dict[str, float]:
-    """Slope and level of log power over log frequency, and shares of the finest octave."""
-    grey = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2GRAY).astype(np.float32)
-    grey = (grey - grey.mean()) * np.outer(np.hanning(len(grey)), np.hanning(grey.shape[1])).astype(np.float32)
-    power = np.abs(np.fft.fft2(grey)) ** 2
-    frequency = np.hypot(np.fft.fftfreq(len(grey))[:, None], np.fft.fftfreq(grey.shape[1])[None])
-    edges = np.geomspace(0.02, 0.5, 13)
-    which = np.digitize(frequency.ravel(), edges) - 1
-    inside = (which >= 0) & (which < 12)
-    total, count = np.bincount(which[inside], power.ravel()[inside], 12), np.bincount(which[inside], minlength=12)
-    radial = total / np.maximum(count, 1)
-    slope, level = np.polyfit(np.log(np.sqrt(edges[1:] * edges[:-1])), np.log(radial + 1e-6), 1)
-    high = power[(frequency > 0.25) & (frequency <= 0.5)].sum() / power[frequency > 0.02].sum()
-    return {"spectrum.slope": slope, "spectrum.level": level, "spectrum.high": float(np.log(high + 1e-9))}
-
-
-def _identity(row) -> dict[str, float]:
-    """Who is shown: age, gender, weight, skin, ancestry."""
-    person = json.loads(row.person)
-    numbers = {name: float(person[name]) for name in ("age", "gender", "weight", "melanin", "blood")}
-    numbers |= {f"ancestry_{i}": share for i, share in enumerate(person["ancestry"])}
-    return {f"identity.{name}": value for name, value in numbers.items()}
-
-
-def measure_items(rows: pd.DataFrame, root: Path) -> pd.DataFrame:
-    """One row of measurements for each row of provenance, with its columns `path`, `fake`, `target`."""
-    measured = [
-        {"path": row.path, "fake": bool(row.fake), "target": row.target, **measure_file(Path(root) / row.path),
-         **_identity(row)}
-        for row in rows.itertuples()
-    ]  # fmt: skip
-    return pd.DataFrame(measured)
+def _classifier(seed: int) -> VotingClassifier:
+    linear = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced"))
+    forest = RandomForestClassifier(50, min_samples_leaf=10, class_weight="balanced", random_state=seed, n_jobs=1)
+    return VotingClassifier([("linear", linear), ("forest", forest)], voting="soft")
 
 
 def shortcut_auc(
-    fake: np.ndarray, values: np.ndarray, groups: Sequence[str], seed: int = 0, resamples: int = 300
-) -> tuple[float, float, float]:
-    """AUC of a random forest on `values` `[n, F]`, five folds with no group in two, and its 95 % interval.
+    fake: np.ndarray, values: np.ndarray, target: np.ndarray, source: np.ndarray, seed: int = 0, resamples: int = 500
+) -> Shortcut:
+    """AUC of a classifier on `values` `[n, F]`, by cross-validation with nobody on both sides, not even as a source.
 
-    The interval is a bootstrap of groups over the out-of-fold scores. Raises DataError with fewer than ten groups.
+    A part of `split_people` is scored by what was trained on items none of whose people are in it; items with people of
+    two parts are scored in neither. A fake is compared with pristine items of its own part alone, over three splits.
+    The interval is Student's t with the standard error of a bootstrap of the units: an item counts as often as its unit
+    was drawn, one of two units as often as the product says (Owen, Annals of Applied Statistics 1, 2007). Percentiles
+    would be too high: a unit that is drawn twice is compared with itself four times, and one's own fake is told best.
+
+    Raises DataError where people are too few, see `split_people`, or fewer than ten items of a class can be scored.
     """
-    _, group = np.unique(np.asarray(groups), return_inverse=True)
-    if group.max() < 9:
-        raise DataError(f"shortcuts: expected at least ten groups. Found {group.max() + 1}.")
-    fake, scores = np.asarray(fake, bool), np.zeros(len(fake))
-    for train, test in GroupKFold(5, shuffle=True, random_state=seed).split(values, fake, group):
-        forest = RandomForestClassifier(100, min_samples_leaf=3, class_weight="balanced", random_state=seed, n_jobs=1)
-        scores[test] = forest.fit(values[train], fake[train]).predict_proba(values[test])[:, 1]
-    rng = np.random.default_rng(seed)
-    members = [np.flatnonzero(group == one) for one in range(group.max() + 1)]
-    drawn = []
-    for _ in range(resamples):
-        chosen = np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])
-        if 0 < fake[chosen].sum() < len(chosen):
-            drawn.append(roc_auc_score(fake[chosen], scores[chosen]))
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return float(roc_auc_score(fake, scores)), float(low), float(high)
+    fake = np.asarray(fake, bool)
+    weights, sums, scored = np.ones((1, len(fake))), np.zeros((2, resamples + 1)), np.zeros(len(fake), bool)
+    for repeat in range(seed, seed + REPEATS):
+        split = split_people(np.asarray(target), np.asarray(source), fake, repeat)
+        if len(weights) == 1:
+            count = split.unit.max() + 1
+            drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), resamples)
+            one, two = (drawn[:, split.unit[:, i]] for i in (0, 1))
+            alone = split.unit[:, 0] == split.unit[:, 1]
+            weights = np.concatenate([weights, np.where(alone, one, one * two)])
+        for part in range(PARTS):
+            test, train = (split.part == part).all(1), (split.part != part).all(1)
+            if min(len(np.unique(fake[test])), len(np.unique(fake[train]))) < 2:
+                continue
+            scores = _classifier(seed).fit(values[train], fake[train]).predict_proba(values[test])[:, 1]
+            pairs = weights[:, test & fake].sum(1) * weights[:, test & ~fake].sum(1)
+            with np.errstate(invalid="ignore"):
+                auc = np.nan_to_num(weighted_auc(fake[test].astype(int), scores.round(9), weights[:, test]))
+            sums += pairs * auc, pairs
+            scored |= test
+    counts = int((scored & ~fake).sum()), int((scored & fake).sum())
+    if min(counts) < FEWEST:
+        raise DataError(f"shortcuts: expected ten items of each class to score. Found {counts[0]} and {counts[1]}.")
+    with np.errstate(invalid="ignore"):
+        aucs = sums[0] / sums[1]
+    units = min(len(np.unique(split.unit[scored & (fake == kind), 0])) for kind in (False, True))
+    low, high, _ = student(float(aucs[0]), float(np.nanstd(aucs[1:], ddof=1)), units - 1)
+    return Shortcut(float(aucs[0]), max(low, 0.0), min(high, 1.0), *counts)
+
+
+def _strongest(fake: np.ndarray, values: pd.DataFrame) -> tuple[str, float]:
+    """The measurement that alone ranks fakes and reals best, and its AUC: below 0.5 it is smaller in fakes."""
+    one = np.ones((1, len(fake)))
+    aucs = {name: float(weighted_auc(fake.astype(int), values[name].to_numpy(), one)[0]) for name in values}
+    best = max(aucs, key=lambda name: abs(aucs[name] - 0.5))
+    return best, aucs[best]
 
 
 def shortcut_table(measured: dict[str, pd.DataFrame], seed: int = 0) -> pd.DataFrame:
-    """AUCs with intervals by domain (`measure_items` of each) and group of measurements, and of all together."""
+    """One row for each domain (`measure_items` and the like of each) and group of measurements, and for all together.
+
+    Columns: domain, group, auc, low, high, real, fake (see `Shortcut`), attribute and attribute_auc (the measurement
+    that tells most alone, on all items), note (why there is no number).
+    """
     rows = []
     for domain, items in measured.items():
+        fake = items["fake"].to_numpy(bool)
+        person = [items[name].str.rpartition("/")[0].to_numpy(str) for name in ("target", "source")]
+        source = np.where(items["source"] == "", person[0], person[1])
         for group in (*GROUPS, "all"):
-            names = [
-                name for name in items if name.startswith(GROUPS if group == "all" else group + ".") and "." in name
-            ]
-            auc, low, high = shortcut_auc(items["fake"].to_numpy(), items[names].to_numpy(float), items["target"], seed)
-            counts = int((~items["fake"]).sum()), int(items["fake"].sum())
-            rows.append((domain, group, auc, low, high, *counts))
-    return pd.DataFrame(rows, columns=["domain", "group", "auc", "low", "high", "real", "fake"])
+            names = [name for name in items if name.startswith(GROUPS if group == "all" else f"{group}.")]
+            names = [name for name in names if "." in name]
+            if not names:
+                continue
+            values = items[names].fillna(-1)  # headers that only one file format has
+            attribute = _strongest(fake, values)
+            try:
+                found: tuple = (
+                    *shortcut_auc(fake, values.to_numpy(float), person[0], source, seed),
+                    *attribute,
+                    "",
+                )
+            except DataError as error:
+                found = (*[np.nan] * 3, int((~fake).sum()), int(fake.sum()), *attribute, str(error))
+            rows.append((domain, group, *found))
+    columns = ["domain", "group", *Shortcut._fields, "attribute", "attribute_auc", "note"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 @click.command()
 @click.option("--data", default="data", type=click.Path(path_type=Path), help="The folder of the benchmarks.")
-@click.option("--out", default="shortcuts.csv", type=click.Path(path_type=Path), help="The table to write.")
-@click.option("--people", default=60, help="At most so many targets of each domain.")
-def main(data: Path, out: Path, people: int) -> None:
+@click.option("--faces", default="faces", type=click.Path(path_type=Path), help="Crops of them; left out if missing.")
+@click.option("--expanded", default="expanded", type=click.Path(path_type=Path), help="Their expansion; likewise.")
+@click.option("--out", default="docs/shortcuts.csv", type=click.Path(path_type=Path), help="The table to write.")
+def main(data: Path, faces: Path, expanded: Path, out: Path) -> None:
     """Measure how well shortcuts tell real from forged in every domain of rendered data."""
-    provenance = data / "provenance.parquet"
-    if not provenance.is_file():
+    path = data / "provenance.parquet"
+    if not path.is_file():
         raise click.ClickException(f"data: expected a file provenance.parquet in {data}. Found none.")
-    measured = {}
-    for name, rows in tqdm(domains(pd.read_parquet(provenance)).items(), unit="domain"):
-        chosen = np.random.default_rng(0).permutation(rows["target"].unique())[:people]
-        measured[name] = measure_items(rows[rows["target"].isin(chosen)], data)
+    provenance = pd.read_parquet(path)
+    items = {"files": measure_items(provenance, data)}
+    if (faces / "manifest.parquet").is_file():
+        items["crops"] = measure_crops(provenance, faces)
+    tables = {kind: domains(table) for kind, table in items.items()}
+    if len(items) > 1 and (expanded / "manifest.parquet").is_file():
+        tables["expansion"] = {FFPP: measure_expansion(provenance, faces, expanded)}
+    found = pd.concat([shortcut_table(t).assign(items=kind) for kind, t in tqdm(tables.items())], ignore_index=True)
+    found.insert(0, "items", found.pop("items"))
     with replace_file(out) as temporary:
-        shortcut_table(measured).to_csv(temporary, index=False, float_format="%.4f")
+        found.to_csv(temporary, index=False, float_format="%.4f")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields, is_dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 
 import click
@@ -148,7 +149,7 @@ def render_stills(out: Path, count: int = 1850, seed: int = 0, size: int = 256, 
     ensure_head()
     rows: list[dict] = []
     try:
-        with ProcessPoolExecutor(workers) as pool, ShardWriter(part / "stills.tar") as shard:
+        with ProcessPoolExecutor(workers, get_context("spawn")) as pool, ShardWriter(part / "stills.tar") as shard:
             arguments = [seed] * people, range(people), [PER_PERSON] * people, [size] * people
             results = pool.map(_person, *arguments, chunksize=2)
             for split, taken in tqdm(zip(_splits(people), results, strict=True), total=people, unit="person"):
