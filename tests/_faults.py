@@ -20,7 +20,7 @@ import papermill
 import pyarrow.parquet  # noqa: F401  (loaded before the rights to read it are given up)
 import torch
 from _media import draw, landmarks
-from safetensors.torch import save_file  # noqa: F401
+from safetensors.torch import save_file  # noqa: F401  (likewise)
 
 from semdf import artifacts, checkpoints, nb, render, score, train
 from semdf.datasets import Samples

@@ -81,6 +81,13 @@ def test_what_is_more_than_rounding_fails(folders, change, words):
     assert code == 1 and re.search(words, output), output
 
 
+@pytest.mark.parametrize("short", [0, 1])
+def test_an_archive_that_ends_early_on_either_side_fails(folders, short):
+    with ShardWriter(folders[short] / "people" / "stills.tar") as shard:
+        shard.add("0.png", encode_png(np.random.default_rng(0).integers(60, 200, (16, 16, 3), np.uint8)))
+    assert compare(*folders).set_index("folder").loc["people", "other"] and said(folders)[0] == 1
+
+
 def test_a_map_of_regions_must_be_equal_and_a_folder_must_be_there(folders, tmp_path):
     with ShardWriter(folders[0] / "people" / "stills.tar") as shard:
         shard.add("0.png", encode_png(np.zeros((16, 16, 3), np.uint8)))

@@ -8,6 +8,7 @@ do the edges of masks, by a few pixels. docs/data.md says by how much.
 import io
 import tarfile
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 
 import click
@@ -87,9 +88,9 @@ def _apart(a: np.ndarray, b: np.ndarray) -> tuple[str, list[float]]:
 
 
 def _archives(made: Path, shipped: Path) -> tuple[str, list[float]]:
-    """Members as pictures; maps of regions must be equal."""
+    """Members as pictures; names and order must be equal, and maps of regions."""
     apart, other = [], []
-    for (name, a), (same, b) in zip(_members(made), _members(shipped), strict=False):
+    for (name, a), (same, b) in zip_longest(_members(made), _members(shipped), fillvalue=("missing or surplus", b"")):
         if name != same or (name.endswith(".regions.png") and a != b):
             other.append(name)
         elif not name.endswith(".regions.png"):
