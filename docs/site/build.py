@@ -17,8 +17,9 @@ import nbformat
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PAGES = ("CONTRIBUTING.md", "SECURITY.md", "docs/course.md", "docs/data.md", "docs/scale.md", "benchmarks/README.md")
-#: Where links lead whose target is no page: the folder of rendered notebooks is what the site shows.
+#: Where links lead whose target is no page: the executed notebooks are what the site shows in the place of the others.
 ELSEWHERE = {"docs/rendered": "notebooks/00_tour.ipynb", "README.md": "index.md"}
+EXECUTED = re.compile(r"docs/rendered/([^./]+)[^/]*\.ipynb")
 MARK = re.compile(r"### (BEGIN|END) SOLUTION")
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]+)(#[^)]*)?\)")
 TREES = """
@@ -70,7 +71,7 @@ def page(path: Path, target: Path, more: str = "") -> None:
         if "://" in to:
             return found.group()
         place = (path.parent / to).resolve().relative_to(ROOT).as_posix()
-        place = ELSEWHERE.get(place, place)
+        place = EXECUTED.sub(r"notebooks/\1.ipynb", ELSEWHERE.get(place, place))
         shown = place in PAGES or place == "index.md" or place.startswith("notebooks/")
         if not shown and not (ROOT / place).is_file():
             return text
