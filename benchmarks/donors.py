@@ -2,8 +2,9 @@
 
 A made-up manifest of one data set and split: one video in five is real, 32 crops a video, 68 landmarks of jittered
 faces, skin tones in memory. A go is one draw of a donor: `nearest` is the pairing of the preset sjedd (real donors, a
-fifth of the crops), `pose` that of sladd (forged donors, four fifths); `build` is what a process does once before it
-draws. `size` counts all crops. One process and one thread.
+fifth of the crops), `pose` that of sladd (forged donors, four fifths); both look at a pool of a bounded size, `all` is
+`nearest` without that bound; `build` is what a process does once before it draws. `size` counts all crops. One process
+and one thread.
 """
 
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.scaling import Make, run
-from semdf.pairing import Donors
+from semdf.pairing import POOL, Donors
 
 FRAMES, REALS = 32, 5
 
@@ -43,8 +44,8 @@ def crops(rows: int, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
     return table, random.uniform(0, 100, (rows, 3))
 
 
-def _draw(rows: int, pairing: str, source: str) -> Callable[[], object]:
-    donors, random, turn = Donors(*crops(rows), pairing, source), np.random.default_rng(1), count()
+def _draw(rows: int, pairing: str, source: str, pool: int | None = POOL) -> Callable[[], object]:
+    donors, random, turn = Donors(*crops(rows), pairing, source, pool=pool), np.random.default_rng(1), count()
     targets = np.flatnonzero(np.arange(rows) // FRAMES % REALS == 0)
     return lambda: donors.draw(int(targets[next(turn) * FRAMES % len(targets)]), random)
 
@@ -56,6 +57,7 @@ def _build(rows: int) -> Callable[[], object]:
 
 THINGS: dict[str, Make] = {
     "donors/nearest": lambda rows: _draw(rows, "nearest", "real"),
+    "donors/all": lambda rows: _draw(rows, "nearest", "real", None),
     "donors/pose": lambda rows: _draw(rows, "pose", "fake"),
     "donors/build": _build,
 }

@@ -20,6 +20,7 @@ from benchmarks.record import read
 from semdf import ROOT
 from semdf.artifacts import atomic
 from semdf.errors import DataError
+from semdf.pairing import POOL
 
 __all__ = ["BLOCKS", "GUIDE", "SETS", "UNKNOWN", "Rates", "render"]
 
@@ -31,7 +32,6 @@ FULL_HD = 1920 * 1080 / (1280 * 720)
 FORGERIES = 3  # of each real crop of the training split
 #: The worked example (assumed, no offer of anybody): cores, price of a core-hour and of a GB-month, months.
 CORES, CORE_HOUR, GB_MONTH, MONTHS = 400, 0.04, 0.02, 1
-FEW = 10_000  # crops among which the remedy of item 2 looks for donors
 
 
 @dataclass(frozen=True)
@@ -69,16 +69,16 @@ class Rates:
         row = self.rows.get((name, size))
         return "" if row is None else "; ".join(filter(None, (row["machine"], row.get("date"))))
 
-    def drawing(self, crops: int) -> float:
-        """Seconds to draw a donor among so many crops: between two measured sizes on the line through their logarithms,
-        above the largest in proportion (every draw looks at every candidate once)."""
-        known = {size: row["seconds"] for (name, size), row in self.rows.items() if name == "donors/nearest"}
+    def drawing(self, crops: int, name: str = "donors/nearest") -> float:
+        """Seconds to draw a donor among so many crops: between two measured sizes on the line through their logarithms;
+        above the largest as long as there from the pool, in proportion among all of them (`donors/all`)."""
+        known = {size: row["seconds"] for (thing, size), row in self.rows.items() if thing == name}
         if not known:
             return math.nan
         sizes = np.array(sorted(known), float)
         costs = np.array([known[size] for size in sorted(known)])
         if crops >= sizes[-1]:
-            return float(costs[-1] * crops / sizes[-1])
+            return float(costs[-1] * (crops / sizes[-1] if name == "donors/all" else 1))
         return float(np.exp(np.interp(np.log(crops), np.log(sizes), np.log(costs))))
 
     def bytes_of(self, name: str) -> float:
@@ -112,8 +112,9 @@ def rates(of: Rates) -> str:
         (f"a forgery, {SIDE} px crops, preset `sjedd`", "s on one core", "expand/sjedd", SIDE),
         (f"reading a {SIDE} px crop and its skin tone, by which donors are chosen", "s on one core",
          "expand/skin_tone", SIDE),
-        *((f"drawing a donor among 10^{k} crops, of which a fifth are real", "s on one core", "donors/nearest", 10**k)
-          for k in (4, 5, 6)),
+        *((f"drawing a donor for a crop of 10^{k}, of which a fifth are real, from the pool", "s on one core",
+           "donors/nearest", 10**k) for k in (4, 6)),
+        *((f"the same among all of 10^{k}", "s on one core", "donors/all", 10**k) for k in (4, 6)),
         (f"scoring {FRAMES} crops, ViT-B/32", "s on two cores", "inference/ours", FRAMES),
         *((f"training step, ViT-B/32, batch {BATCH}, `{name}`", "s on two cores", f"step/{name}", BATCH)
           for name in ("auto_lambda", "auto_lambda_late", "equal")),
@@ -126,8 +127,8 @@ def rates(of: Rates) -> str:
         ("a row of an expanded one", "disk/forgery_row", 1),
     ]
     rows += [[w, volume(of(n, s, "bytes")), f"`{n}`, {s}", ""] for w, n, s in stored]
-    exponent = of("donors/nearest", 10**6, "exponent")
-    rows.insert(7, ["exponent of that time, by sizes from 10^4 on", short(exponent), "`donors/nearest`", ""])
+    exponent = of("donors/all", 10**6, "exponent")
+    rows.insert(8, ["exponent of that time, by sizes from 10^4 on", short(exponent), "`donors/all`", ""])
     return table(["what", "measured", "row, size", "machine"], rows)
 
 
@@ -152,16 +153,18 @@ def sizes(of: Rates) -> str:
         "real ones among them, that are forged (assumed: one clip in five)": lambda s: f"{s.reals:,}",
         f"expansion, {FORGERIES} forgeries each": hours(lambda s: FORGERIES * s.reals * of("expand/sjedd", SIDE)),
         "the same, skin tones of the real ones": hours(lambda s: s.reals * of("expand/skin_tone", SIDE)),
-        "the same, drawing donors among all": hours(lambda s: FORGERIES * s.reals * of.drawing(s.split)),
-        f"the same, among {FEW:,} crops (not built)": hours(lambda s: FORGERIES * s.reals * of.drawing(FEW)),
+        f"the same, drawing donors from pools of {POOL:,}": hours(lambda s: FORGERIES * s.reals * of.drawing(s.split)),
+        "the same among all (not what is done)": hours(
+            lambda s: FORGERIES * s.reals * of.drawing(s.split, "donors/all")
+        ),
         "forgeries on disk, PNG and mask": lambda s: volume(FORGERIES * s.reals * of.bytes_of("forgery")),
-        "memory to train on the split and its forgeries": lambda s: volume(2 * held(s)),
+        "file to train on the split and its forgeries from": lambda s: volume(held(s)),
     }
     return table(["", *SETS], [[name, *map(line, SETS.values())] for name, line in lines.items()])
 
 
 def held(size: Size) -> float:
-    """Bytes of the training split's crops and of their forgeries in memory, once."""
+    """Bytes of the training split's crops and of their forgeries, decoded."""
     return (size.split + FORGERIES * size.reals) * SIDE**2 * 3
 
 
@@ -191,10 +194,10 @@ def shards(of: Rates) -> str:
 def example(of: Rates) -> str:
     """Price and time of 10^8 frames, at assumed prices."""
     size = SETS["10^8 frames (3,125,000 clips)"]
-    forging = of("expand/sjedd", SIDE) + of.drawing(FEW)
+    forging = of("expand/sjedd", SIDE) + of.drawing(size.split)
     parts = {
         "extraction, 640 px": size.videos * of("extract/ours", FRAMES),
-        f"expansion, donors among {FEW:,} crops (not built)": FORGERIES * size.reals * forging,
+        "expansion, drawing donors included": FORGERIES * size.reals * forging,
         "scoring": 2 * size.crops / FRAMES * of("inference/ours", FRAMES),
     }
     hours = {name: seconds / 3600 for name, seconds in parts.items()}

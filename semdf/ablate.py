@@ -33,7 +33,7 @@ from semdf.presets import choose
 from semdf.runs import Config, Crop, configure, weights_of
 from semdf.trial import Data, Job, perform
 
-__all__ = ["DATA", "collect", "describe", "forge", "jobs", "matrix", "train_missing", "write"]
+__all__ = ["DATA", "DEFAULT", "collect", "describe", "forge", "jobs", "matrix", "train_missing", "write"]
 
 WORK = ROOT / "scratch" / "ablate"
 
@@ -59,16 +59,32 @@ DATA: dict[str, dict[str, Any]] = {
     "without_pose": {"without": ("pose",), "main": ("FFSC: FNeVR",)},
 }
 
+#: Part of a run's name that takes the block `train` as it is, without the changes of the matrix: the default training.
+DEFAULT = "default"
 
-def describe(run: str, seed: int, train: Mapping[str, Any], crop: Crop) -> tuple[Config, Data]:
+
+def describe(
+    run: str, seed: int, train: Mapping[str, Any], crop: Crop, default: Mapping[str, Any] | None = None
+) -> tuple[Config, Data]:
     """Configuration and data of a run by its name.
 
     What is trained on FFSC sees no forgeries: in its hierarchy a blended region has no reason.
+
+    Args:
+        train: The block `train` with the changes of the matrix.
+        default: The block without them, for runs with the part `DEFAULT`.
 
     Raises:
         ParameterError: unknown parts, or parts that contradict each other or change nothing.
     """
     parts = run.split("+")
+    if DEFAULT in parts:
+        if default is None or default == train:
+            raise ParameterError(
+                f"run {run!r}: {DEFAULT} must leave out changes of the block train, found none of them"
+            )
+        parts.remove(DEFAULT)
+        train = default
     data = _data(run, sorted((p for p in parts if p in DATA), key=lambda p: "dataset" not in DATA[p]))
     train, rest = dict(train), [p for p in parts if p not in DATA]
     if data.dataset == "FFSC":
@@ -108,7 +124,8 @@ def jobs(blocks: Mapping[str, Any], faces: Path, expanded: Path, work: Path = WO
         ParameterError: a change of the block `train` that is refused.
     """
     chosen = blocks["ablate"]
-    train = params.check("train", blocks["train"].model_dump() | chosen.changes).model_dump()
+    default = blocks["train"].model_dump()
+    train = params.check("train", default | chosen.changes).model_dump()
     crop = Crop(**read_json(faces / "crop.json"))
     inputs = faces / "manifest.parquet", expanded / "manifest.parquet"
     if missing := [path for path in inputs if not path.is_file()]:
@@ -120,7 +137,7 @@ def jobs(blocks: Mapping[str, Any], faces: Path, expanded: Path, work: Path = WO
         wanted = [name for name in chosen.groups if number < chosen.fewer_seeds.get(name, len(chosen.seeds))]
         members = [run for name in wanted for run in chosen.groups[name]]
         for run in dict.fromkeys(members):
-            config, data = describe(run, seed, train, crop)
+            config, data = describe(run, seed, train, crop, default)
             own = expansion(data, blocks["expand"], state, work) if data.expand else expanded
             start = weights_of(config.train)
             if start and not start.is_file():

@@ -7,7 +7,8 @@ uncertain for two reasons, and both count:
 
 v_people is the variance of that mean under a bootstrap of identities, each with all its videos in all data sets
 (`semdf.evaluate.people`); v_seeds is the variance of one run's AUC from seed to seed. Two or three seeds hardly tell
-it, so on each test set it is pooled within the runs, as if it were the same for all; a run of one seed gets it, too.
+it, so on each test set it is pooled within the runs of one scale, as if it were the same for all of them; a run of one
+seed gets it, too.
 R runs of S seeds each have R (S - 1) degrees of freedom, however many differences are taken between them. Interval and
 p-value are Student's t with the degrees of freedom of Welch and Satterthwaite.
 
@@ -34,20 +35,8 @@ from semdf.layouts import protocols
 from semdf.params import TRAINED
 
 __all__ = [
-    "LABELS",
-    "MAIN",
-    "OTHERS",
-    "VALIDATION",
-    "Measured",
-    "differences",
-    "measure",
-    "paired",
-    "pooled",
-    "readings",
-    "resampled",
-    "sentences",
-    "sets_of",
-    "verdict",
+    *("LABELS", "MAIN", "OTHERS", "VALIDATION", "Measured", "differences", "measure", "paired", "pooled", "readings"),
+    *("resampled", "sentences", "sets_of", "verdict"),
 ]
 
 VALIDATION, OTHERS, LABELS = "validation", "other data sets", "labels"
@@ -171,12 +160,16 @@ def _labels(videos: pd.DataFrame, tree: hierarchies.Hierarchy) -> Iterator[Quest
 
 
 def differences(
-    measured: Measured, groups: Mapping[str, Sequence[str]], main: Mapping[str, Sequence[str]] | None = None
+    measured: Measured,
+    groups: Mapping[str, Sequence[str]],
+    main: Mapping[str, Sequence[str]] | None = None,
+    scales: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Every run of a group against the group's first one, the reference, on every test set.
 
     Args:
         main: Run -> the test sets that it is about, instead of `MAIN`.
+        scales: Run -> its scale; the variance from seed to seed is pooled within the scale of a group's reference.
 
     Returns:
         group, run, reference, dataset, main (whether it is one of those test sets), seeds (how many are common),
@@ -194,8 +187,14 @@ def differences(
                     row = {"group": group, "run": run, "reference": reference, "dataset": name, "main": name in wanted}
                     a, b = (np.array([pair[i][name] for pair in pairs]) for i in (0, 1))
                     compared.append((row | {"seeds": len(seeds)}, a, b, measured.sizes.loc[name, "people"]))
-    spread = pooled(measured.draws)
-    table = [row | paired(a, b, shown, spread.get(row["dataset"])) for row, a, b, shown in compared]
+    scale = (scales or {}).get
+    spread = {
+        kind: pooled({key: own for key, own in measured.draws.items() if scale(key[0]) == kind})
+        for kind in {scale(row["reference"]) for row, *_ in compared}
+    }
+    table = [
+        row | paired(a, b, shown, spread[scale(row["reference"])].get(row["dataset"])) for row, a, b, shown in compared
+    ]
     found = pd.DataFrame(table)
     found["p_holm"] = np.nan
     for _, part in found[found["main"]].groupby("group"):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,30 +18,25 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 from torch.nn import functional
 
-from semdf.artifacts import read_table
+from semdf import ROOT
+from semdf.artifacts import read_table, writing
 from semdf.errors import DataError
 from semdf.hierarchy import Hierarchy
 from semdf.shards import read_image
 
 __all__ = [
-    *("COLUMNS", "HoldOut", "Samples", "count_batches", "hold_out", "load"),
+    *("COLUMNS", "IN_MEMORY", "HoldOut", "Samples", "count_batches", "hold_out", "load"),
     *("pair_batches", "select", "shuffled_batches", "views"),
 ]
 
 #: What a manifest must tell of every sample.
 COLUMNS = (
-    "dataset",
-    "manipulation",
-    "video",
-    "frame",
-    "sample",
-    "label",
-    "split",
-    "pristine",
-    "shard",
-    "member",
+    *("dataset", "manipulation", "video", "frame", "sample", "label", "split", "pristine", "shard", "member"),
     "status",
 )
+
+#: Pictures of more bytes than this are kept in a file of scratch/ that is mapped into memory (ours).
+IN_MEMORY = 8 << 30
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class Samples:
 
     Attributes:
         rows: The manifest's rows with status "ok".
-        images: [n, H, W, 3] uint8, sRGB.
+        images: [n, H, W, 3] uint8, sRGB; many of them lie in a nameless file, see `IN_MEMORY`.
         targets: [n, N] float32, the label rows.
         observed: [n, N] bool, False where a label row leaves a node open.
         partner: [n] int64, the index of a fake's pristine source in the same frame (or see `semdf.partners`); -1 for
@@ -79,7 +77,8 @@ def load(
 ) -> Samples:
     """Read the usable rows of some splits (and data sets, all by default), their pictures and label rows into memory.
 
-    Shards lie beside their manifest. Raises DataError when nothing is left or pictures differ in size.
+    Shards lie beside their manifest. Raises DataError when nothing is left or pictures differ in size, WriteError when
+    pictures need a file (`IN_MEMORY`) and the disk has no room for it.
     """
     tables = []
     for manifest in manifests:
@@ -95,7 +94,7 @@ def load(
     partner = [by_sample.get((p, f), -1) if p else -1 for p, f in zip(rows["pristine"], rows["frame"], strict=True)]
     return Samples(
         rows=rows.drop(columns="folder"),
-        images=torch.from_numpy(images),
+        images=images,
         targets=torch.from_numpy(np.stack([hierarchy.label(name) for name in labels])),
         observed=torch.from_numpy(np.stack([hierarchy.observed(name) for name in labels])),
         partner=torch.tensor(partner),
@@ -112,7 +111,7 @@ def select(samples: Samples, chosen: np.ndarray) -> Samples:
     at = torch.from_numpy(kept)
     return Samples(
         rows=samples.rows.iloc[kept].reset_index(drop=True),
-        images=samples.images[at],
+        images=torch.index_select(samples.images, 0, at, out=_room(len(at), *samples.images.shape[1:])),
         targets=samples.targets[at],
         observed=samples.observed[at],
         partner=torch.from_numpy(place[samples.partner[at].numpy()]),
@@ -154,12 +153,31 @@ def hold_out(samples: Samples, share: float, seed: int) -> HoldOut:
     return HoldOut(select(samples, lower), select(samples, upper), int((~upper & ~lower).sum()))
 
 
-def _read_images(rows: pd.DataFrame) -> np.ndarray:
+def _read_images(rows: pd.DataFrame) -> Tensor:
+    images = _room(0)
     places = zip(rows["folder"], rows["shard"], rows["member"], strict=True)
-    images = [read_image(Path(folder), shard, member) for folder, shard, member in places]
-    if len(shapes := {image.shape for image in images}) > 1:
-        raise DataError(f"pictures of one training must have one size, found {sorted(shapes)}")
-    return np.stack(images)
+    for i, (folder, shard, member) in enumerate(places):
+        image = read_image(Path(folder), shard, member)
+        images = images if i else _room(len(rows), *image.shape)
+        if image.shape != images.shape[1:]:
+            sizes = sorted({image.shape, tuple(images.shape[1:])})
+            raise DataError(f"pictures of one training must have one size, found {sizes}")
+        images.numpy()[i] = image
+    return images
+
+
+def _room(*shape: int) -> Tensor:
+    """A tensor of uint8 to fill: in memory, or, with more than `IN_MEMORY` bytes, in a file that goes with it."""
+    size = math.prod(shape)
+    if size <= IN_MEMORY:
+        return torch.empty(shape, dtype=torch.uint8)
+    folder = ROOT / "scratch"
+    with writing(folder):
+        folder.mkdir(exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            if reserve := getattr(os, "posix_fallocate", None):  # else a full disk would end the process by a signal
+                reserve(file.fileno(), 0, size)
+            return torch.from_numpy(np.memmap(file, np.uint8, "r+" if reserve else "w+", shape=shape))
 
 
 def pair_batches(samples: Samples, batch: int, pairs: int, seed: Sequence[int]) -> Iterator[Tensor]:

@@ -44,7 +44,7 @@ NEEDED = (
 RECOMPRESSED = "recompressed"
 
 #: Changes when equal settings make other bytes: finished shards of another number are void.
-FORM = 1
+FORM = 2
 
 
 def expand(

@@ -12,7 +12,7 @@ import pandas as pd
 from semdf.errors import ParameterError
 from semdf.landmarks import five, ibug, span
 
-__all__ = ["PAIRINGS", "SOURCES", "Donors", "poses", "skin_tone", "stream"]
+__all__ = ["PAIRINGS", "POOL", "SOURCES", "Donors", "poses", "skin_tone", "stream"]
 
 #: Who gives: the "nearest" by landmarks and then by skin tone, by "landmarks" alone, by "pose" and then by skin tone, a
 #: stranger at "random", or the target "self".
@@ -22,6 +22,10 @@ SOURCES = ("real", "fake")
 #: So many are taken by landmarks or pose, of those so many by skin tone, and one is drawn (ours): one best donor would
 #: come back for every frame of a video.
 NEAREST = (40, 8)
+
+#: Of more candidates of a data set and split than this, so many are drawn, the same in every process, and donors are
+#: looked for among them (ours): or else the work would grow with the square of the faces.
+POOL = 10_000
 
 
 def stream(seed: int, *names: str) -> list[int]:
@@ -55,10 +59,17 @@ class Donors:
     pairing: of `PAIRINGS`; landmarks are compared after removing position and scale (the idea of Face X-ray: Li et al.,
         CVPR 2020), head poses by `poses`.
     source: whether donors are "real" or "fake" pictures; "self" looks at neither.
+    pool: so many candidates of each data set and split at the most, see `POOL`; None for all.
     """
 
     def __init__(
-        self, rows: pd.DataFrame, tones: np.ndarray | None, pairing: str = "nearest", source: str = "real"
+        self,
+        rows: pd.DataFrame,
+        tones: np.ndarray | None,
+        pairing: str = "nearest",
+        source: str = "real",
+        *,
+        pool: int | None = POOL,
     ) -> None:
         for name, value, known in (("pairing", pairing, PAIRINGS), ("source", source, SOURCES)):
             if value not in known:
@@ -68,14 +79,16 @@ class Donors:
         self._persons = np.where(names == "", -1, pd.factorize(names.ravel())[0].reshape(-1, 2))
         self._groups = rows.groupby(["dataset", "split"], sort=False).ngroup().to_numpy()
         eligible = np.flatnonzero((rows["label"] == "real") == (source == "real"))
-        self._candidates = {group: eligible[self._groups[eligible] == group] for group in np.unique(self._groups)}
+        self._candidates = {
+            group: _some(eligible[self._groups[eligible] == group], pool) for group in np.unique(self._groups)
+        }
         self._table = (poses if pairing == "pose" else _shapes)(rows["landmarks"])
 
     def __repr__(self) -> str:
         return f"Donors({sum(map(len, self._candidates.values()))} {self.source}, {self.pairing})"
 
     def allowed(self, row: int) -> np.ndarray:
-        """Numbers of the possible donors: same data set and split, none of the row's persons.
+        """Numbers of the possible donors: of the pool of the row's data set and split, none of the row's persons.
 
         A fake shows two persons, its target and its source: both count.
         """
@@ -103,6 +116,13 @@ class Donors:
             near = distance <= np.partition(distance, count - 1)[count - 1]
             found, distance = found[near], distance[near]
         return found[np.argsort(distance, kind="stable")[:count]]
+
+
+def _some(candidates: np.ndarray, pool: int | None) -> np.ndarray:
+    """At most `pool` of the candidates, in their order; which ones depends on their number alone."""
+    if pool is None or len(candidates) <= pool:
+        return candidates
+    return np.sort(np.random.default_rng(0).choice(candidates, pool, replace=False))
 
 
 def poses(landmarks: Sequence[Sequence[float]]) -> np.ndarray:

@@ -63,10 +63,13 @@ Data = Literal[
     Literal["ffsc", "without_age", "without_expression", "without_gender", "without_identity", "without_pose"],
 ]
 
+#: The name of trainings that take the block `train` as it is: `semdf.ablate.DEFAULT`.
+Length = Literal["default"]
+
 
 def _known(run: str) -> str:
     """Names joined by +, each of one change."""
-    names = get_args(Objective) + get_args(Ablation) + get_args(Data)
+    names = get_args(Objective) + get_args(Ablation) + get_args(Data) + get_args(Length)
     if unknown := [part for part in run.split("+") if part not in names]:
         raise ValueError(f"made of {', '.join(names)}, joined by +, not {unknown[0]!r}")
     return run

@@ -105,7 +105,8 @@ def notebook(root: Path, out: Path) -> None:
 def rendering(root: Path, out: Path) -> None:
     for path in (root / "a.ipynb", root / "b.ipynb"):
         if not path.is_file():
-            path.write_text(path.stem * 4000)
+            long = nbformat.v4.new_markdown_cell(path.stem * 4000, id=path.stem)
+            nbformat.write(nbformat.v4.new_notebook(cells=[long]), path)
     render.render(out, (root / "a.ipynb", root / "b.ipynb"))
 
 

@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 from semdf import ROOT, ablate, comparisons, params, trial
 from semdf.artifacts import read_json, read_table, write_json, write_table
 from semdf.errors import DataError, MissingError, ParameterError
-from semdf.runs import Crop
+from semdf.runs import Crop, configure
 from semdf.shards import ShardWriter, encode_png
 
 BLOCKS = params.read()
@@ -72,11 +72,32 @@ def jobs(world, chosen):
 def test_every_run_of_the_versioned_matrix_has_a_configuration():
     for runs in BLOCKS["ablate"].groups.values():
         for run in runs:
-            config, data = ablate.describe(run, 3, TRAIN, CROP)
+            config, data = ablate.describe(run, 3, TRAIN | BLOCKS["ablate"].changes, CROP, TRAIN)
             assert config.seed == 3
             assert ("binary" in run.split("+")) == (config.objective == "binary")
             assert bool(data.expand) == any(ablate.DATA.get(part, {}).get("expand") for part in run.split("+"))
     assert set(get_args(params.Data)) == set(ablate.DATA)
+    assert get_args(params.Length) == (ablate.DEFAULT,)
+
+
+def test_the_default_training_is_that_of_the_pipeline_in_all_but_what_the_name_changes():
+    changed = TRAIN | BLOCKS["ablate"].changes
+    assert ablate.describe("binary+default", 0, changed, CROP, TRAIN)[0] == configure(
+        "binary", 0, TRAIN, CROP.model_dump()
+    )
+    config = ablate.describe("default+pretrained", 1, changed, CROP, TRAIN)[0]
+    assert config.train.model_dump() == TRAIN | {"pretrained": "pretrained/clip/model.safetensors"}
+    assert config.objective == "auto_lambda" and config.seed == 1
+    with pytest.raises(ParameterError, match="must leave out changes"):
+        ablate.describe("binary+default", 0, TRAIN, CROP, TRAIN)
+    with pytest.raises(ParameterError, match="must name one objective"):
+        ablate.describe("binary+default+default", 0, changed, CROP, TRAIN)
+
+
+def test_the_matrix_trains_by_default_what_says_so(world):
+    todo = jobs(world, blocks({"a": ["binary", "binary+default"]}))
+    assert [job.config.train.epochs for job in todo] == [1, TRAIN["epochs"]]
+    assert todo[0].folder != todo[1].folder
 
 
 def test_names_join_changes_of_objective_method_and_data():
@@ -333,6 +354,31 @@ def test_a_training_with_two_names_counts_once():
     assert free == 2 + 1 and variance == pytest.approx((2 + 8) / 3)
 
 
+def test_the_noise_of_seeds_is_that_of_the_same_scale():
+    """Long trainings that all seeds make alike do not narrow the intervals of short ones that they do not."""
+    random = np.random.default_rng(0)
+
+    def draws(runs: str, noise: float) -> dict:
+        people = 0.01 * random.normal(size=200)
+        return {
+            (run, seed): {"validation": 0.8 + people + noise * random.normal()} for run in runs for seed in range(3)
+        }
+
+    short, long = draws("abcd", 0.05), draws("wxyz", 0.001)
+    sizes = pd.DataFrame({"videos": 100, "people": 50}, ["validation"])
+    groups = {"short": ["a", "b"], "long": ["w", "x"]}
+    scales = {run: run in "wxyz" for run in "abcdwxyz"}
+
+    def widths(measured: dict, **given) -> dict:
+        found = comparisons.differences(comparisons.Measured(measured, sizes), groups, **given).set_index("group")
+        return dict(found["high"] - found["low"])
+
+    apart, together = widths(short | long, scales=scales), widths(short | long)
+    assert apart["long"] < together["long"] < together["short"] * 1.5 and together["short"] < apart["short"]
+    groups = {"short": ["a", "b"]}
+    assert widths(short)["short"] == pytest.approx(apart["short"])
+
+
 def test_many_differences_do_not_make_the_noise_of_seeds_better_known():
     """Three runs of two seeds have 3 degrees of freedom, although three differences can be taken between them."""
     drawn = scores({"equal": 1.0, "dwa": 1.2, "random": 0.8}, seeds=[0, 1], people=8)
@@ -363,3 +409,14 @@ def test_the_stored_matrix_belongs_to_its_scores():
     trained = {(run, seed) for run, entry in matrix["runs"].items() for seed in entry["seeds"]}
     assert trained == set(stored[["run", "seed"]].drop_duplicates().itertuples(index=False, name=None))
     assert {run for runs in matrix["groups"].values() for run in runs} <= set(matrix["runs"])
+
+
+@pytest.mark.parametrize("objective", ["binary", "auto_lambda"])
+def test_a_default_training_of_the_matrix_is_the_one_of_the_pipeline(objective):
+    """Equal settings, equal seed, another way to get there: only the rounding of the stored scores differs."""
+    stored = pd.read_csv(ROOT / "ablations" / "auc.csv").query("run == @objective + '+default' and seed == 0")
+    stored = stored.set_index("dataset")["auc"]
+    made = pd.read_csv(ROOT / "figures" / "auc.csv").query("run == @objective + '-0'").set_index("row")["auc"]
+    both = sorted(set(stored.index) & set(made.index))
+    assert len(both) > 15 and "DiffusionFace" in both
+    np.testing.assert_allclose(stored[both], made[both], rtol=0, atol=4e-3)

@@ -1,12 +1,15 @@
+import errno
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from semdf import hierarchy
+from semdf import datasets, hierarchy
 from semdf.artifacts import write_table
 from semdf.datasets import Samples, count_batches, hold_out, load, pair_batches, select, shuffled_batches, views
-from semdf.errors import DataError
+from semdf.errors import DataError, WriteError
 from semdf.partners import nearest_frames, partners
 from semdf.shards import ShardWriter, encode_png
 from semdf.video import spread
@@ -174,6 +177,36 @@ def test_load_reads_pictures_labels_and_partners(tmp_path):
     assert len(s) == 4 and s.images[:, 0, 0, 0].tolist() == [0, 1, 2, 3]
     assert s.partner.tolist() == [-1, 0, -1, 2]
     assert torch.equal(s.targets[1], torch.from_numpy(TREE.label("Deepfakes")))
+
+
+def test_many_pictures_lie_in_a_file_and_nothing_else_changes(tmp_path, monkeypatch):
+    """Loaded, selected, drawn and cut they are equal; the file has no name, so nothing of it is left."""
+    path = write_table(manifest(tmp_path), tmp_path / "manifest.parquet")
+    whole, made, reserve = load([path], TREE, ["train"]), [], os.posix_fallocate
+    monkeypatch.setattr(datasets, "ROOT", tmp_path)
+    monkeypatch.setattr(datasets, "IN_MEMORY", 100)
+    monkeypatch.setattr(os, "posix_fallocate", lambda *a: made.append(a[2]) or reserve(*a))
+    mapped = load([path], TREE, ["train"])
+    chosen = np.arange(len(whole)) % 2 == 0
+    for a, b in ((whole, mapped), (select(whole, chosen), select(mapped, chosen))):
+        assert torch.equal(a.images, b.images) and a.images.dtype == b.images.dtype
+        assert torch.equal(a.partner, b.partner)
+        cut = [views(s.images[torch.arange(len(s))], 10, np.random.default_rng(0)) for s in (a, b)]
+        assert torch.equal(*cut)
+    assert made == [4 * 20 * 20 * 3, 2 * 20 * 20 * 3, 2 * 20 * 20 * 3]
+    assert (tmp_path / "scratch").is_dir() and not list((tmp_path / "scratch").iterdir())
+
+
+def test_a_disk_without_room_for_many_pictures_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets, "ROOT", tmp_path)
+    monkeypatch.setattr(datasets, "IN_MEMORY", 100)
+
+    def full(*_) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(WriteError, match="scratch' cannot be written: No space left"):
+        load([write_table(manifest(tmp_path), tmp_path / "manifest.parquet")], TREE, ["train"])
 
 
 def test_load_refuses_what_it_cannot_use(tmp_path):

@@ -1,5 +1,6 @@
 """A full disk and a folder that may not be written: the error says so, and nothing half written is taken for whole."""
 
+import base64
 import errno
 import json
 import os
@@ -12,13 +13,14 @@ from pathlib import Path
 
 import _faults
 import nbformat
+import numpy as np
 import pandas as pd
 import papermill
 import pytest
 from _media import draw, landmarks
 
 from semdf import artifacts, distributed, nb, parts, render, score, train
-from semdf.errors import MissingError, SemdfError, WriteError
+from semdf.errors import DataError, MissingError, SemdfError, WriteError
 from semdf.extract import extract
 from semdf.faces import Whole
 from semdf.parts import PartReader, PartWriter
@@ -111,11 +113,19 @@ def test_a_run_s_executed_copy_stays_when_the_next_one_does_not_fit(tmp_path, mo
 
 
 def test_nothing_is_emptied_for_a_notebook_that_is_not_there(tmp_path):
-    (tmp_path / "a.ipynb").write_text("a")
-    render.render(tmp_path / "out", (tmp_path / "a.ipynb",))
-    with pytest.raises(MissingError, match=r"none\.ipynb"):
-        render.render(tmp_path / "out", (tmp_path / "a.ipynb", tmp_path / "none.ipynb"))
-    assert (tmp_path / "out" / "a.ipynb").read_text() == "a"
+    """Nor for one that is no notebook, or has half a picture."""
+    a, b, c = (tmp_path / f"{name}.ipynb" for name in "abc")
+    nbformat.write(nbformat.v4.new_notebook(), a)
+    render.render(tmp_path / "out", (a,))
+    before = (tmp_path / "out" / "a.ipynb").read_bytes()
+    picture = base64.b64encode(encode_png(np.zeros((9, 9, 3), np.uint8))[:40]).decode()
+    half = nbformat.v4.new_output("display_data", {"image/png": picture})
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1", id="x", outputs=[half])]), b)
+    c.write_text("no notebook")
+    for other, error in ((tmp_path / "none.ipynb", MissingError), (b, DataError), (c, DataError)):
+        with pytest.raises(error, match=rf"{other.stem}\.ipynb"):
+            render.render(tmp_path / "out", (a, other))
+        assert (tmp_path / "out" / "a.ipynb").read_bytes() == before
 
 
 @pytest.mark.parametrize("work", [score._launch, train._launch, distributed.launch], ids=lambda w: w.__module__)

@@ -401,6 +401,22 @@ def test_no_pairing_takes_the_same_person(pairing):
     assert Donors(rows, None, "self").draw(4, np.random.default_rng(0)) == 4
 
 
+def test_of_many_candidates_a_pool_is_drawn_once():
+    """The same in every process; a smaller table than the pool is looked at whole."""
+    rows = people(400)
+    some = [Donors(rows, None, "random", pool=50) for _ in range(2)]
+    drawn = [{d.draw(row, np.random.default_rng(row)) for row in range(400)} for d in some]
+    assert drawn[0] == drawn[1] and len(drawn[0]) == 50
+    everybody = Donors(rows, None, "random", pool=None)
+    assert len(everybody.allowed(0)) == len(Donors(rows, None, "random").allowed(0)) == 399
+    inside = sorted(drawn[0])[0]
+    assert inside not in some[0].allowed(inside) and len(some[0].allowed(inside)) == 49
+    one_person = rows.assign(target="0")
+    assert Donors(one_person, None, "random", pool=50).draw(3, np.random.default_rng(0)) is None
+    halves = rows.assign(split=["train"] * 200 + ["val"] * 200)
+    assert (Donors(halves, None, "random", pool=50).allowed(300) >= 200).all()
+
+
 def test_skin_tone_is_that_of_the_cheeks():
     target = portrait(4)
     bright = replace(target, image=np.clip(target.image.astype(int) + 40, 0, 255).astype(np.uint8))

@@ -149,6 +149,29 @@ def test_it_counts_the_trainings_of_the_matrix():
     assert f"three seeds for {sum(seeds == 3 for seeds in kinds.values())} of the kinds" in README
 
 
+DEFAULTS = {
+    "binary baseline": "binary+default",
+    "binary baseline, pretrained": "binary+pretrained+default",
+    "joint, bi-level weights": "auto_lambda+default",
+    "joint, bi-level weights, pretrained": "pretrained+default",
+    "ten heads, no hierarchy": "independent_heads+default",
+    "ten heads, no hierarchy, pretrained": "independent_heads+pretrained+default",
+}
+
+
+@pytest.mark.parametrize("said", DEFAULTS)
+def test_the_seeds_of_the_default_training_are_those_of_the_matrix(said):
+    auc = pd.read_csv(ROOT / "ablations" / "auc.csv").set_index(["run", "dataset"])["auc"].sort_index()
+    (line,) = [row for row in README.splitlines() if row.startswith(f"| {said} | ") and "±" in row]
+    cells = [cell.strip() for cell in line.strip("|").split("|")][1:]
+    for cell, name in zip(cells, ("validation", "FaceForensics++", "other data sets", "labels"), strict=True):
+        if name == "labels" and said.startswith("binary"):
+            assert not cell
+        else:
+            seeds = auc[DEFAULTS[said], name]
+            assert len(seeds) == 3 and cell == f"{seeds.mean():.3f} ± {seeds.std():.3f}"
+
+
 def test_the_rates_it_quotes_are_those_of_the_benchmarks():
     found = {(r["name"], r["size"]): r for r in read_json(ROOT / "benchmarks" / "results.json")}
     for said, key in {
