@@ -14,6 +14,7 @@ from semdf.artifacts import read_table
 from semdf.errors import DataError, MissingError
 from semdf.people.plan import DEEPER, FFPP
 from semdf.shards import read_image
+from semdf.smoothness import numbers
 
 __all__ = ["KEYS", "domains", "measure_crops", "measure_expansion", "measure_file", "measure_items"]
 
@@ -39,7 +40,7 @@ def measure_file(path: Path) -> dict[str, float]:
     path = Path(path)
     if not path.is_file():
         raise MissingError(f"shortcuts: expected a file at {path}. Found none.")
-    numbers = {"size.bytes": float(path.stat().st_size)}
+    named = {"size.bytes": float(path.stat().st_size)}
     if path.suffix == ".mp4":
         headers, pictures = _video(path)
     else:
@@ -50,9 +51,9 @@ def measure_file(path: Path) -> dict[str, float]:
             raise DataError(f"shortcuts: expected a picture at {path}. Found something else.")
         pictures = [picture[..., ::-1]]
         headers |= dict(zip(("height", "width"), map(float, picture.shape[:2]), strict=True))
-    numbers |= {f"headers.{name}": value for name, value in headers.items()}
-    each = [{**_statistics(picture), **_spectrum(picture)} for picture in pictures]
-    return numbers | {name: float(np.mean([one[name] for one in each])) for name in each[0]}
+    named |= {f"headers.{name}": value for name, value in headers.items()}
+    each = [numbers(picture) for picture in pictures]
+    return named | {name: float(np.mean([one[name] for one in each])) for name in each[0]}
 
 
 def _video(path: Path) -> tuple[dict[str, float], list[np.ndarray]]:
@@ -85,34 +86,6 @@ def _jpeg(data: bytes) -> dict[str, float]:
     return headers
 
 
-def _statistics(picture: np.ndarray) -> dict[str, float]:
-    values = picture.reshape(-1, 3).astype(np.float32)
-    grey = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2GRAY).astype(np.float32)
-    fine = grey - cv2.medianBlur(grey, 3)
-    numbers = {f"statistics.mean_{c}": mean for c, mean in zip("rgb", values.mean(0), strict=True)}
-    numbers |= {f"statistics.deviation_{c}": deviation for c, deviation in zip("rgb", values.std(0), strict=True)}
-    numbers["statistics.saturation"] = float((values.max(1) - values.min(1)).mean())
-    numbers["statistics.sharpness"] = float(np.log(cv2.Laplacian(grey, cv2.CV_32F).var() + 1e-6))
-    numbers["statistics.noise"] = float(np.abs(fine).mean())
-    return numbers
-
-
-def _spectrum(picture: np.ndarray) -> dict[str, float]:
-    """Slope and level of log power over log frequency, and shares of the finest octave."""
-    grey = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2GRAY).astype(np.float32)
-    grey = (grey - grey.mean()) * np.outer(np.hanning(len(grey)), np.hanning(grey.shape[1])).astype(np.float32)
-    power = np.abs(np.fft.fft2(grey)) ** 2
-    frequency = np.hypot(np.fft.fftfreq(len(grey))[:, None], np.fft.fftfreq(grey.shape[1])[None])
-    edges = np.geomspace(0.02, 0.5, 13)
-    which = np.digitize(frequency.ravel(), edges) - 1
-    inside = (which >= 0) & (which < 12)
-    total, count = np.bincount(which[inside], power.ravel()[inside], 12), np.bincount(which[inside], minlength=12)
-    radial = total / np.maximum(count, 1)
-    slope, level = np.polyfit(np.log(np.sqrt(edges[1:] * edges[:-1])), np.log(radial + 1e-6), 1)
-    high = power[(frequency > 0.25) & (frequency <= 0.5)].sum() / power[frequency > 0.02].sum()
-    return {"spectrum.slope": slope, "spectrum.level": level, "spectrum.high": float(np.log(high + 1e-9))}
-
-
 def _identity(row) -> dict[str, float]:
     """Who is shown: age, gender, weight, skin, ancestry."""
     person = json.loads(row.person)
@@ -130,11 +103,6 @@ def measure_items(rows: pd.DataFrame, root: Path) -> pd.DataFrame:
     return pd.DataFrame(measured)
 
 
-def _measure_crop(folder: Path, row) -> dict[str, float]:
-    picture = read_image(folder, row.shard, row.member)
-    return {**_statistics(picture), **_spectrum(picture)}
-
-
 def _known_crops(provenance: pd.DataFrame, faces: Path) -> pd.DataFrame:
     """Rows of faces/manifest.parquet with what the provenance of their files knows (KEYS) instead of their own."""
     rows = read_table(faces / "manifest.parquet", ("path", "sample", "video", "frame", "shard", "member", "status"))
@@ -149,8 +117,8 @@ def _known_crops(provenance: pd.DataFrame, faces: Path) -> pd.DataFrame:
 def measure_crops(provenance: pd.DataFrame, faces: Path) -> pd.DataFrame:
     """One row for each item of faces/manifest.parquet: KEYS and the mean measurements of its crops."""
     crops = _known_crops(provenance, faces)
-    numbers = pd.DataFrame([_measure_crop(faces, row) for row in crops.itertuples()])
-    each = pd.concat([crops[list(KEYS)], numbers], axis=1)
+    measured = pd.DataFrame([numbers(read_image(faces, row.shard, row.member)) for row in crops.itertuples()])
+    each = pd.concat([crops[list(KEYS)], measured], axis=1)
     return each.groupby(list(KEYS), as_index=False, sort=True).mean()
 
 
@@ -170,7 +138,9 @@ def measure_expansion(provenance: pd.DataFrame, faces: Path, expanded: Path, dat
     fake = rows.assign(target=whose.loc[own].to_numpy(), source=whose.loc[rows["donor"]].to_numpy(), fake=True,
                        dataset=dataset)  # fmt: skip
     parts = [
-        pd.DataFrame([{**{k: getattr(r, k) for k in KEYS}, **_measure_crop(f, r)} for r in table.itertuples()])
-        for f, table in ((faces, real), (expanded, fake))
+        table[list(KEYS)].assign(
+            **pd.DataFrame([numbers(read_image(f, r.shard, r.member)) for r in table.itertuples()])
+        )
+        for f, table in ((faces, real), (expanded, fake.reset_index(drop=True)))
     ]
     return pd.concat(parts, ignore_index=True)

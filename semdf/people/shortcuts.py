@@ -14,10 +14,6 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, reverse_cuthill_mckee
-from sklearn.ensemble import RandomForestClassifier, VotingClassifier
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
 from semdf.errors import DataError
@@ -25,6 +21,7 @@ from semdf.intervals import student, weighted_auc
 from semdf.people.files import replace_file
 from semdf.people.measurements import domains, measure_crops, measure_expansion, measure_file, measure_items
 from semdf.people.plan import FFPP
+from semdf.smoothness import classifier
 
 __all__ = [
     "GROUPS",
@@ -104,12 +101,6 @@ class Shortcut(NamedTuple):
     fake: int
 
 
-def _classifier(seed: int) -> VotingClassifier:
-    linear = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced"))
-    forest = RandomForestClassifier(50, min_samples_leaf=10, class_weight="balanced", random_state=seed, n_jobs=1)
-    return VotingClassifier([("linear", linear), ("forest", forest)], voting="soft")
-
-
 def shortcut_auc(
     fake: np.ndarray, values: np.ndarray, target: np.ndarray, source: np.ndarray, seed: int = 0, resamples: int = 500
 ) -> Shortcut:
@@ -137,7 +128,7 @@ def shortcut_auc(
             test, train = (split.part == part).all(1), (split.part != part).all(1)
             if min(len(np.unique(fake[test])), len(np.unique(fake[train]))) < 2:
                 continue
-            scores = _classifier(seed).fit(values[train], fake[train]).predict_proba(values[test])[:, 1]
+            scores = classifier(seed).fit(values[train], fake[train]).predict_proba(values[test])[:, 1]
             pairs = weights[:, test & fake].sum(1) * weights[:, test & ~fake].sum(1)
             with np.errstate(invalid="ignore"):
                 auc = np.nan_to_num(weighted_auc(fake[test].astype(int), scores.round(9), weights[:, test]))
