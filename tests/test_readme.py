@@ -1,4 +1,4 @@
-"""What the README shows is true: commands exist and run, links lead somewhere, the example works."""
+"""What the README and docs/results.md show is true: commands run, links lead somewhere, numbers are the files'."""
 
 import json
 import re
@@ -17,6 +17,7 @@ from semdf.artifacts import read_json
 from semdf.upstream import SMALL, ensure
 
 README = (ROOT / "README.md").read_text()
+RESULTS = (ROOT / "docs" / "results.md").read_text()
 BLOCKS = [dedent(block) for block in re.findall(r"(?:^(?: {4}.*|)\n)+", README, re.M) if block.strip()]
 COMMANDS = [line.partition("  #")[0].strip() for block in BLOCKS for line in block.splitlines()]
 
@@ -28,10 +29,11 @@ def test_every_make_target_it_names_exists():
 
 
 def test_every_relative_link_leads_to_a_file():
-    links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link]
-    assert links
-    for link in links:
-        assert (ROOT / link).exists(), link
+    for text, folder in ((README, ROOT), (RESULTS, ROOT / "docs")):
+        links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
+        assert links
+        for link in links:
+            assert (folder / link).exists(), link
 
 
 def test_the_python_example_runs():
@@ -100,12 +102,13 @@ def test_what_it_says_of_the_filter_is_measured():
     pairs = pd.read_csv(ROOT / "figures" / "shortcuts" / "pairs.csv")
     surviving = pairs[pairs["p_holm"] < 0.05]
     low, high = surviving["difference"].min(), surviving["difference"].max()
-    assert f"of {len(pairs)} paired differences those on FaceForensics++ ({low:+.2f} to {high:+.2f})" in README
+    assert f"of {len(pairs)} paired differences those on FaceForensics++ ({low:+.2f} to {high:+.2f})" in RESULTS
+    assert f"every run beats it (by {low:.2f} to {high:.2f})" in README
     assert set(surviving["dataset"]) == {"FaceForensics++"} and len(surviving) == pairs["run"].nunique()
     table = pd.read_csv(ROOT / "figures" / "shortcuts" / "shortcuts.csv").query("run != 'filter'")
     home = table["row"] == "FaceForensics++"
     ends = (part["adjusted"].agg(["min", "max"]) for part in (table[home], table[~home]))
-    assert "have {:.2f} to {:.2f} on FaceForensics++ and {:.2f} to {:.2f} elsewhere".format(*pd.concat(ends)) in README
+    assert "have {:.2f} to {:.2f} on FaceForensics++ and {:.2f} to {:.2f} elsewhere".format(*pd.concat(ends)) in RESULTS
     beyond = table[~home & (table["adjusted_low"] > 0.5)].groupby("run")["row"].apply(set)
     three = {"Celeb-DF-v2", "DFDC", "FFSC"}
     assert beyond["auto_lambda-0"] == three and [len(beyond[run] & three) for run in ("equal-0", "binary-0")] == [2, 1]
@@ -132,7 +135,7 @@ def test_the_node_results_it_quotes_are_those_of_the_figures():
     among = pd.read_csv(ROOT / "figures" / "explanations" / "among_fakes.csv").set_index(["run", "node"])
     assert set(nodes) - {"fake", "physical inconsistency"} == {node for _, node in among.index}
     for node in {node for _, node in among.index}:
-        (line,) = [row for row in README.splitlines() if row.startswith(f"| {node} |")]
+        (line,) = [row for row in RESULTS.splitlines() if row.startswith(f"| {node} |")]
         said = [cell.strip() for cell in line.strip("|").split("|")][1:]
         own, other = among.loc["auto_lambda-0", node], among.loc["equal-0", node]
         gains = ["{gain:+.2f} [{gain_low:.2f}, {gain_high:.2f}]".format(**row) for row in (own, other)]
@@ -142,9 +145,9 @@ def test_the_node_results_it_quotes_are_those_of_the_figures():
 def test_what_it_says_of_the_explanations_is_measured():
     naming = pd.read_csv(ROOT / "figures" / "explanations" / "naming.csv").set_index("label")
     for label in ("eyes", "mouth", "nose"):
-        assert f"{label} {naming.loc[label, 'relative']:.2f} ({naming.loc[label, 'chance']:.2f})" in README
+        assert f"{label} {naming.loc[label, 'relative']:.2f} ({naming.loc[label, 'chance']:.2f})" in RESULTS
     alike = pd.read_csv(ROOT / "figures" / "explanations" / "maps.csv").groupby("region")["alike"].mean()
-    assert f"correlation {alike.min():.2f} to {alike.max():.2f}" in README
+    assert f"correlation {alike.min():.2f} to {alike.max():.2f}" in RESULTS
 
 
 def test_what_it_says_of_the_pretrained_towers_is_measured_and_above_chance():
@@ -167,8 +170,9 @@ def test_it_counts_the_trainings_of_the_matrix():
     for entry in read_json(ROOT / "ablations" / "matrix.json")["runs"].values():
         key = json.dumps({name: value for name, value in entry.items() if name != "seeds"}, sort_keys=True)
         kinds[key] = max(kinds.get(key, 0), len(entry["seeds"]))
-    assert f"{len(kinds)} kinds of training ({sum(kinds.values())} trainings" in README
-    assert f"three seeds for {sum(seeds == 3 for seeds in kinds.values())} of the kinds" in README
+    assert f"{len(kinds)} kinds of training ({sum(kinds.values())} trainings" in RESULTS
+    assert f"three seeds for {sum(seeds == 3 for seeds in kinds.values())} of the kinds" in RESULTS
+    assert f" {len(kinds)} kinds of training are compared" in README
 
 
 DEFAULTS = {
@@ -184,7 +188,7 @@ DEFAULTS = {
 @pytest.mark.parametrize("said", DEFAULTS)
 def test_the_seeds_of_the_default_training_are_those_of_the_matrix(said):
     auc = pd.read_csv(ROOT / "ablations" / "auc.csv").set_index(["run", "dataset"])["auc"].sort_index()
-    (line,) = [row for row in README.splitlines() if row.startswith(f"| {said} | ") and "±" in row]
+    (line,) = [row for row in RESULTS.splitlines() if row.startswith(f"| {said} | ") and "±" in row]
     cells = [cell.strip() for cell in line.strip("|").split("|")][1:]
     for cell, name in zip(cells, ("validation", "FaceForensics++", "other data sets", "labels"), strict=True):
         if name == "labels" and said.startswith("binary"):

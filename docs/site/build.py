@@ -16,7 +16,10 @@ import nbformat
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-PAGES = ("CONTRIBUTING.md", "SECURITY.md", "docs/course.md", "docs/data.md", "docs/scale.md", "benchmarks/README.md")
+PAGES = (
+    *("CONTRIBUTING.md", "SECURITY.md", "docs/course.md", "docs/data.md", "docs/results.md", "docs/scale.md"),
+    "benchmarks/README.md",
+)
 #: Where links lead whose target is no page: the executed notebooks are what the site shows in the place of the others.
 ELSEWHERE = {"docs/rendered": "notebooks/00_tour.ipynb", "README.md": "index.md"}
 EXECUTED = re.compile(r"docs/rendered/([^./]+)[^/]*\.ipynb")
