@@ -24,7 +24,7 @@ from semdf.errors import DataError, ParameterError
 from semdf.forge import Options, Portrait, forge, label_of
 from semdf.manifest import EXPANSION, Piece, assemble, completed, part_of, written
 from semdf.parts import claim
-from semdf.paths import below
+from semdf.paths import below, leaves
 from semdf.plan import Job, Parser, parsed, plan
 from semdf.presets import Preset, load
 from semdf.shards import encode_png, read_image
@@ -87,6 +87,10 @@ def expand(
     for sample, points in zip(usable["sample"], usable["landmarks"], strict=True):
         if len(points) not in (10, 136, 378):
             raise DataError(f"manifest, {sample}: expected 5, 68 or 189 landmarks. Found {len(points) / 2:g}.")
+    for row in usable[usable["label"] == "real"][["manipulation", "video", "sample"]].to_dict("records"):
+        if leaves(f"{_stem(row)}/0.png"):  # a tar cuts the name at a NUL, and the forgery would not be found again
+            names = f"{row['manipulation']!r} and {row['video']!r}"
+            raise DataError(f"manifest, {row['sample']!r}: manipulation and video should name a file. Found {names}.")
     if not (usable["label"] == "real").any():
         raise DataError('manifest: expected real crops (label "real", status "ok"). Found none.')
     if shard is not None and not 0 <= shard[0] < shard[1]:

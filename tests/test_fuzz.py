@@ -23,7 +23,7 @@ from test_layouts_lists import PLACES
 from semdf import ROOT, evaluate, hierarchy, interchange, layouts, literature, params
 from semdf.artifacts import read_table, write_table, write_weights
 from semdf.datasets import load
-from semdf.errors import SemdfError
+from semdf.errors import DataError, SemdfError
 from semdf.expand import expand
 from semdf.extract import extract
 from semdf.faces import Whole
@@ -340,6 +340,16 @@ def with_cell(frame: pd.DataFrame, column: str, row: int, value: object, all_row
 def crops(tmp_path_factory):
     folder = tmp_path_factory.mktemp("crops")
     return folder, faces(folder)
+
+
+@pytest.mark.parametrize("column", ["manipulation", "video"])
+def test_a_name_that_no_tar_can_hold_is_refused_before_anything_is_forged(crops, tmp_path, column):
+    """A tar cuts a name at a NUL: the forgery was written under half of it, and joining shards did not find it."""
+    folder, good = crops
+    frame = with_cell(good, column, 0, "a\0b", all_rows=True)
+    with pytest.raises(DataError, match="manipulation and video should name a file. Found .*a\\\\x00b"):
+        expand(frame, folder, tmp_path / "out", seed=0)
+    assert not list(tmp_path.rglob("*.tar"))
 
 
 @fuzzed(100)
