@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.scaling import Make, run
-from semdf.pairing import POOL, Donors
+from semdf.forging.donors import POOL, Donors
 
 FRAMES, REALS = 32, 5
 

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.scaling import Make, run
-from semdf import evaluate, intervals
 from semdf.artifacts import read_table, write_table
-from semdf.manifest import COLUMNS, LAYOUT
+from semdf.evaluation import evaluate, intervals
+from semdf.storage.manifest import COLUMNS, LAYOUT
 
 RESAMPLES = 100
 FRAMES, VIDEOS, DATASETS = 20, 10, 8

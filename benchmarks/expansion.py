@@ -18,14 +18,16 @@ import numpy as np
 from benchmarks.quiet import Watch
 from benchmarks.record import record, row
 from benchmarks.scaling import peak
-from semdf import ROOT, layouts, presets
+from semdf import layouts
 from semdf.artifacts import read_table
 from semdf.errors import MissingError
-from semdf.extract import extract
-from semdf.faces import Annotated
-from semdf.forger import Forger
-from semdf.pairing import skin_tone
-from semdf.shards import read_image
+from semdf.extraction.extract import extract
+from semdf.faces.finders import Annotated
+from semdf.forging import presets
+from semdf.forging.donors import skin_tone
+from semdf.forging.on_the_fly import Forger
+from semdf.pipeline import ROOT
+from semdf.storage.tars import read_image
 
 DATASET = "FaceForensics++"
 TONE = "skin_tone"

@@ -4,8 +4,8 @@
 
 One video of 300 frames, 1280 x 720, H.264, one keyframe in 250 (x264's defaults); 32 crops of 317 pixels as PNG.
 
-ours            `semdf.extract`: the sampled frames alone are made into pictures, detection in batches on frames that
-                are shrunk to 640 pixels
+ours            `extraction.extract`: only the sampled frames are made into pictures; detection works in batches on
+                frames shrunk to 640 pixels
 ours/full       the same without shrinking, so that detection sees what the loops see
 frame_by_frame  every frame is decoded (OpenCV), the detector, loaded once, is given each sampled frame by itself
 released        what the authors' released script does: the detector is built anew for every frame, and all 300 frames
@@ -39,11 +39,11 @@ from benchmarks.measure import alone
 from benchmarks.quiet import Watch
 from benchmarks.record import record, row
 from benchmarks.scaling import peak
-from semdf.crops import Face, crop
-from semdf.extract import extract
-from semdf.retinaface import MODELS, RetinaFace
-from semdf.shards import encode_png
-from semdf.tracking import largest
+from semdf.extraction.extract import extract
+from semdf.faces.crops import Face, crop
+from semdf.faces.retinaface import MODELS, RetinaFace
+from semdf.faces.tracking import largest
+from semdf.storage.tars import encode_png
 
 WAYS = ("ours", "ours/full", "frame_by_frame", "released")
 FRAMES, SAMPLED, WIDTH, HEIGHT = 300, 32, 1280, 720
@@ -94,7 +94,7 @@ class Substitute(RetinaFace):
 
 
 def ours(video: Path, finder: RetinaFace, out: Path) -> int:
-    """Crops made by `semdf.extract`."""
+    """Crops made by `semdf.extraction.extract`."""
     row = {"dataset": "d", "manipulation": "m", "video": "d/m/v", "path": video.name, "label": "real"}
     manifest = extract(pd.DataFrame([row]), video.parent, out, finder, frames=SAMPLED)
     return int((manifest["status"] == "ok").sum())

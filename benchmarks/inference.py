@@ -10,8 +10,8 @@ import torch
 
 from benchmarks import released
 from benchmarks.step import ENCODER, batches, run
-from semdf import hierarchy, towers
-from semdf.model import JointEmbedding
+from semdf.method import hierarchy, towers
+from semdf.method.model import JointEmbedding
 
 VARIANTS = ("released", "ours")
 

@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.quiet import Watch
 from benchmarks.scaling import peak
-from semdf import ROOT
+from semdf.pipeline import ROOT
 
 __all__ = ["alone", "matmul_rate", "measure"]
 

@@ -1,6 +1,6 @@
 """Pictures a second of the miniature: `python -m benchmarks.rates [--thing loading] [--dry]`.
 
-rendering   stills of 256 px, and frames of videos with their forgeries, encoded (`semdf.people`, one process). Needs
+rendering   stills of 256 px, and frames of videos with their forgeries, encoded (`people`, one process). Needs
             the extra `people` and is skipped without it
 loading     pictures of the stage `extract` from its tars into memory, and batches of pairs from there as the network
             sees them. Needs `make reproduce`
@@ -31,8 +31,12 @@ from benchmarks.measure import alone
 from benchmarks.quiet import Watch
 from benchmarks.record import record, row
 from benchmarks.scaling import clock, peak
-from semdf import ROOT, datasets, hierarchy, params, runs, score, train
+from semdf import params
 from semdf.errors import MissingError
+from semdf.evaluation import detector
+from semdf.method import hierarchy
+from semdf.pipeline import ROOT
+from semdf.training import datasets, runs, train
 
 RUNS = ("binary", "auto_lambda")
 CROP = {"size": 112, "alignment": "native", "margin": 1.3}
@@ -40,11 +44,11 @@ CROP = {"size": 112, "alignment": "native", "margin": 1.3}
 
 def rendering(seconds: float) -> Iterator[dict]:
     """Stills, and whole jobs of FaceForensics++: a pristine video, its forgeries, all encoded."""
-    from semdf.people import benchmarks, jobs, stills
-    from semdf.people.camera import develop
-    from semdf.people.distil import ensure_head
-    from semdf.people.plan import FFPP, Counts
-    from semdf.people.render import render
+    from people.benchmarks import build, jobs, stills
+    from people.benchmarks.plan import FFPP, Counts
+    from people.body.distil import ensure_head
+    from people.rendering.camera import develop
+    from people.rendering.render import render
 
     ensure_head()
     scenes = (still.scene for identity in range(10**6) for still in stills.draw_stills(0, identity))
@@ -58,7 +62,7 @@ def rendering(seconds: float) -> Iterator[dict]:
     found = clock(still, seconds, most=1000)
     yield row("render/stills", 256, **found, rate=1 / found["seconds"], unit="pictures a second", **watch.said())
     with tempfile.TemporaryDirectory() as folder:
-        todo = iter(benchmarks.plan_jobs(Counts(), 0, [FFPP]))
+        todo = iter(build.plan_jobs(Counts(), 0, [FFPP]))
         jobs.finish_job(next(todo), Path(folder))
         watch, frames, start = Watch(), 0, time.perf_counter()
         while not frames or time.perf_counter() - start < seconds:
@@ -72,7 +76,7 @@ def loading(seconds: float) -> Iterator[dict]:
     manifest, tree = ROOT / "faces" / "manifest.parquet", hierarchy.load("ffpp")
     if not manifest.is_file():
         raise MissingError("faces/manifest.parquet expected, found none: run `make reproduce`")
-    settings = params.read()["train"]
+    settings = params.read(ROOT / "params.yaml")["train"]
     samples = datasets.load([manifest], tree, ["train"], datasets=["FaceForensics++"])  # the files are in memory then
     watch = Watch()
     found = clock(lambda: datasets.load([manifest], tree, ["train"], datasets=["FaceForensics++"]), seconds)
@@ -92,7 +96,7 @@ def loading(seconds: float) -> Iterator[dict]:
 
 def training(seconds: float) -> Iterator[dict]:
     """Steps of the baseline and of the default run."""
-    settings = params.read()["train"].model_dump()
+    settings = params.read(ROOT / "params.yaml")["train"].model_dump()
     for name in RUNS:
 
         def spent(steps: int, name: str = name) -> float:
@@ -112,17 +116,17 @@ def training(seconds: float) -> Iterator[dict]:
 
 
 def scoring(seconds: float) -> Iterator[dict]:
-    """Marginals of crops, as `semdf.score` makes them."""
-    blocks = params.read()
+    """Marginals of crops, as `semdf.evaluation.detector` makes them."""
+    blocks = params.read(ROOT / "params.yaml")
     torch.set_num_threads(blocks["train"].threads)
     for name in RUNS:
         config = runs.configure(name, 0, blocks["train"].model_dump(), CROP)
         batch = blocks["score"].batch
-        detector = score.Detector(runs.build(config).eval(), config)
+        network = detector.Detector(runs.build(config).eval(), config)
         crops = noise(batch // 2).images.numpy()
-        detector.score(crops, batch)
+        network.score(crops, batch)
         watch = Watch()
-        found = clock(lambda detector=detector, crops=crops, batch=batch: detector.score(crops, batch), seconds, 1000)
+        found = clock(lambda network=network, crops=crops, batch=batch: network.score(crops, batch), seconds, 1000)
         rate = batch / found["seconds"]
         known = {**found, "rate": rate, "unit": "pictures a second", **watch.said()}
         yield row(f"score/{name}", batch, blocks["train"].threads, **known)

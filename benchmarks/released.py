@@ -18,8 +18,8 @@ import open_clip
 import torch
 from torch import Tensor, nn
 
-from semdf import prompts
-from semdf.hierarchy import Hierarchy
+from semdf.method import prompts
+from semdf.method.hierarchy import Hierarchy
 
 __all__ = ["Model", "Step"]
 

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from semdf import ROOT, comparisons, params
+from semdf import params
+from semdf.ablation import comparisons
+from semdf.ablation.one_training import Data, Job, perform
 from semdf.artifacts import read_json, read_table, write_table
-from semdf.runs import configure
-from semdf.trial import Data, Job, perform
+from semdf.pipeline import ROOT
+from semdf.training.runs import configure
 
 #: Name of a case -> environment and changes of the block `train`.
 CASES: dict[str, tuple[dict[str, str], dict[str, int]]] = {
@@ -29,7 +31,7 @@ WORK = ROOT / "scratch" / "rounding"
 
 def job(objective: str, case: str) -> Job:
     """The training of one case; what is done is kept in scratch/."""
-    train = params.read()["train"].model_dump() | CASES[case][1]
+    train = params.read(ROOT / "params.yaml")["train"].model_dump() | CASES[case][1]
     config = configure(objective, 0, train, read_json(ROOT / "faces" / "crop.json"))
     seen = ROOT / "faces" / "manifest.parquet", ROOT / "expanded" / "manifest.parquet"
     return Job(objective, 0, config, Data(), seen, seen, 4, WORK / f"{objective}-{case.replace(' ', '_')}")

@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.record import read
-from semdf import ROOT
 from semdf.artifacts import atomic
 from semdf.errors import DataError
-from semdf.pairing import POOL
+from semdf.forging.donors import POOL
+from semdf.pipeline import ROOT
 
 __all__ = ["BLOCKS", "GUIDE", "SETS", "UNKNOWN", "Rates", "render"]
 

@@ -14,9 +14,9 @@ import torch
 
 from benchmarks import measure, released
 from benchmarks.record import record, row
-from semdf import hierarchy, towers, weighting
-from semdf.losses import Fidelity
-from semdf.model import JointEmbedding
+from semdf.method import hierarchy, towers, weighting
+from semdf.method.losses import Fidelity
+from semdf.method.model import JointEmbedding
 
 #: OpenAI's weights need QuickGELU, so this is the ViT-B/32 that the authors train.
 ENCODER = "ViT-B-32-quickgelu"

@@ -1,8 +1,19 @@
 """Semantics-oriented deepfake detection. Importing this package loads nothing heavy."""
 
-from pathlib import Path
+from importlib import import_module
+from types import ModuleType
 
 __version__ = "0.1.0"
 
-#: The root of the checkout: notebooks use it to find data and products wherever they are started.
-ROOT = Path(__file__).resolve().parent.parent
+#: Modules that are also found on top: `semdf.hierarchy` is `semdf.method.hierarchy`, loaded when it is first used.
+_METHOD = ("bilevel", "hierarchy", "losses", "marginals", "model", "prompts", "towers", "weighting")
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name not in _METHOD:
+        raise AttributeError(f"module 'semdf' has no attribute {name!r}")
+    return import_module(f"semdf.method.{name}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_METHOD])

@@ -90,8 +90,8 @@ def score(
 
     A file without an answer gets a line that says why; the exit code is then 1.
     """
-    from semdf.score import DEFAULT_RUN, load_detector
-    from semdf.verdict import sentence
+    from semdf.evaluation.detector import DEFAULT_RUN, load_detector
+    from semdf.explanation.verdict import sentence
 
     detector = load_detector(model or DEFAULT_RUN)
     failed = 0
@@ -103,7 +103,7 @@ def score(
         else:
             click.echo(sentence(verdict, detector.hierarchy))
         if explain and verdict.status == "ok":
-            from semdf.evidence import save
+            from semdf.explanation.figure import save
 
             click.echo(f"{save(verdict, detector, explain)}", err=as_json)
     sys.exit(1 if failed else 0)
@@ -158,9 +158,9 @@ def extract(
     merge FACES`.
     """
     from semdf import layouts
-    from semdf.extract import extract as run
-    from semdf.manifest import part_of
-    from semdf.video import Limits
+    from semdf.extraction.extract import extract as run
+    from semdf.extraction.video import Limits
+    from semdf.storage.manifest import part_of
 
     options |= {"compression": compression} if compression else {}
     rows = layouts.load(layout, **options).read(root)
@@ -174,7 +174,7 @@ def extract(
 def join(out: Path) -> None:
     """Put the shards in OUT together, which `semdf extract --shard` or `semdf expand --shard` wrote; they stay and may
     then be deleted."""
-    from semdf.manifest import join as run
+    from semdf.storage.manifest import join as run
 
     _report(run(out), out / "manifest.parquet", "pictures")
 
@@ -184,7 +184,7 @@ def join(out: Path) -> None:
 def merge(faces: Path) -> None:
     """Make the data sets that `semdf extract` put into folders of FACES one: FACES/manifest.parquet and crop.json,
     which `semdf expand` and training read. The folders stay and are needed."""
-    from semdf.merge import merge as run
+    from semdf.extraction.merge import merge as run
 
     _report(run(faces), faces / "manifest.parquet", "crops")
 
@@ -198,7 +198,7 @@ def check(root: Path, layout: str, headers: bool) -> None:
 
     Prints what is missing, surplus, unreadable or differently counted. The exit code is 1 if anything is.
     """
-    from semdf.check import check as run
+    from semdf.extraction.check import check as run
 
     reports = run(root, layout, headers=headers)
     for report in reports:
@@ -210,7 +210,7 @@ def check(root: Path, layout: str, headers: bool) -> None:
 @click.argument("faces", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--seed", type=int, required=True, help="Everything random comes from it.")
-@click.option("--preset", default="sjedd", show_default=True, help="Of semdf/presets.yaml.")
+@click.option("--preset", default="sjedd", show_default=True, help="Of semdf/forging/presets.yaml.")
 @click.option("--region", "regions", multiple=True, help="Instead of the preset's; several are joined by +.")
 @click.option("--per-image", type=click.IntRange(1), default=1, show_default=True, help="Forgeries a crop.")
 @click.option("--pairing", default="preset", show_default=True, help="nearest, landmarks, pose, random or self.")
@@ -232,10 +232,10 @@ def expand(faces: Path, out: Path, preset: str, per_image: int, seed: int, recom
     join OUT` puts them together.
     """
     from semdf.artifacts import write_table
-    from semdf.expand import expand as run
-    from semdf.manifest import part_of
-    from semdf.portraits import faces_of, parser_for
-    from semdf.presets import choose
+    from semdf.forging.expand import expand as run
+    from semdf.forging.presets import choose
+    from semdf.forging.sources import faces_of, parser_for
+    from semdf.storage.manifest import part_of
 
     chosen = choose(preset, **changes)
     if shard and not (faces.is_file() or (faces / "manifest.parquet").is_file()):  # each shard would cut out all faces
@@ -250,8 +250,8 @@ def expand(faces: Path, out: Path, preset: str, per_image: int, seed: int, recom
 
 def _judge(path: Path, detector, frames: int, finder: str, weights: Path | None, annotations: Path | None):
     """The verdict on one file; that its faces cannot be found is a status, so that other files are still scored."""
-    from semdf.faces import Whole
-    from semdf.verdict import Verdict, judge
+    from semdf.explanation.verdict import Verdict, judge
+    from semdf.faces.finders import Whole
 
     try:
         faces = _finder(finder, weights, annotations, path)
@@ -273,7 +273,7 @@ def _report(manifest, path: Path, what: str) -> None:
 
 
 def _finder(name: str, weights: Path | None, annotations: Path | None, path: Path, **detector):
-    """The finder for one file or folder, see `semdf.finders.choose`."""
-    from semdf.finders import choose
+    """The finder for one file or folder, see `semdf.faces.choose.choose`."""
+    from semdf.faces.choose import choose
 
     return choose(name, path, annotations=annotations, weights=weights, **detector)

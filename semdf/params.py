@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 
-from semdf import ROOT
 from semdf.errors import MissingError, ParameterError
 
 __all__ = [
@@ -49,13 +48,13 @@ Objective = Literal[
     Literal["binary", "equal", "dwa", "uncertainty", "random", "auto_lambda", "auto_lambda_late", "auto_lambda_fd"],
     Literal["upgrad", "pcgrad", "cagrad"],
 ]
-#: Names of ablations: `semdf.runs.ABLATIONS` says what each changes.
+#: Names of ablations: `semdf.training.runs.ABLATIONS` says what each changes.
 Ablation = Literal[
     Literal["independent", "heads", "independent_heads", "dot", "antonyms", "no_expansion", "root_only", "root_global"],
     Literal["root_local", "held_out", "optimiser_step", "frozen_text", "frozen_image", "pretrained", "scratch"],
     Literal["unpaired", "no_prior", "full_text_rate", "augmented", "positions"],
 ]
-#: Names of other training data: `semdf.ablate.DATA` says which.
+#: Names of other training data: `semdf.ablation.matrix.DATA` says which.
 Data = Literal[
     Literal["without_Deepfakes", "without_Face2Face", "without_FaceSwap", "without_NeuralTextures"],
     Literal["fake_source", "random_pairing", "sladd", "self_blended", "poisson", "laplacian", "recompressed"],
@@ -63,7 +62,7 @@ Data = Literal[
     Literal["ffsc", "without_age", "without_expression", "without_gender", "without_identity", "without_pose"],
 ]
 
-#: The name of trainings that take the block `train` as it is: `semdf.ablate.DEFAULT`.
+#: The name of trainings that take the block `train` as it is: `semdf.ablation.matrix.DEFAULT`.
 Length = Literal["default"]
 
 
@@ -251,7 +250,7 @@ def check(section: str, values: Any) -> Any:
         raise ParameterError("; ".join(_sentence(section, e) for e in error.errors())) from None
 
 
-def read(path: str | Path = ROOT / "params.yaml") -> dict[str, Any]:
+def read(path: str | Path) -> dict[str, Any]:
     """Read and check the whole of params.yaml (YAML 1.2, the dialect of DVC): every section as `check` gives it.
 
     Raises:

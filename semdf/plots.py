@@ -158,7 +158,7 @@ def pictures(images: Sequence[np.ndarray], titles: Sequence[str], *, columns: in
 
 
 def reliability(table: pd.DataFrame, ax: Axes) -> Axes:
-    """Reliability diagram from `semdf.evaluate.reliability` rows with a column `run`; dots grow with their samples."""
+    """Reliability diagram from `evaluate.reliability` rows with a column `run`; dots grow with their samples."""
     for k, (run, part) in enumerate(table.groupby("run", sort=False)):
         ax.plot(part["p"], part["share"], color=f"C{k}", linewidth=1)
         ax.scatter(

@@ -1,4 +1,4 @@
-"""What tests/test_faults.py runs in processes of its own: work on a full disk, or in a folder not to be written.
+"""What tests/across/test_faults.py runs in processes of its own: work on a full disk, or in a folder not to be written.
 
 A limit on the size of a file stands for the full disk: the system takes what fits and refuses the rest, anywhere in
 the middle of a write. The last line that is printed is JSON: what was said and what was wrong, by case.
@@ -22,12 +22,15 @@ import torch
 from _media import draw, landmarks
 from safetensors.torch import save_file  # noqa: F401  (likewise)
 
-from semdf import artifacts, checkpoints, nb, render, score, train
-from semdf.datasets import Samples
-from semdf.expand import expand
-from semdf.extract import extract
-from semdf.faces import Face
-from semdf.shards import encode_png
+from semdf import artifacts
+from semdf.evaluation import detector
+from semdf.extraction.extract import extract
+from semdf.faces.finders import Face
+from semdf.forging.expand import expand
+from semdf.pipeline import nb, publish
+from semdf.storage.tars import encode_png
+from semdf.training import checkpoints, train
+from semdf.training.datasets import Samples
 
 UNLIMITED = resource.RLIM_INFINITY
 
@@ -107,14 +110,16 @@ def rendering(root: Path, out: Path) -> None:
         if not path.is_file():
             long = nbformat.v4.new_markdown_cell(path.stem * 4000, id=path.stem)
             nbformat.write(nbformat.v4.new_notebook(cells=[long]), path)
-    render.render(out, (root / "a.ipynb", root / "b.ipynb"))
+    publish.render(out, (root / "a.ipynb", root / "b.ipynb"))
 
 
 def scores(root: Path, out: Path) -> None:
     """The crops lie in a tar; scored by something that looks at nothing."""
     manifest = extract(pictures(root), root, root / "faces", Drawn(), size=64, frames=1)
     artifacts.write_table(manifest.assign(target=""), root / "faces" / "all.parquet")
-    artifacts.write_table(score.score_manifest(Blind(), root / "faces" / "all.parquet", ["train"]), out / "a.parquet")
+    artifacts.write_table(
+        detector.score_manifest(Blind(), root / "faces" / "all.parquet", ["train"]), out / "a.parquet"
+    )
 
 
 class Blind:

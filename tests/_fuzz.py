@@ -17,7 +17,7 @@ LIMIT = 1_000_000  # pixels
 
 
 def frames(path: Path) -> dict:
-    from semdf.video import Limits, read_frames
+    from semdf.extraction.video import Limits, read_frames
 
     sample = read_frames(path, 5, Limits(LIMIT, 10**8))
     return {"shapes": [image.shape for image in sample.images], "indices": sample.indices}
@@ -25,7 +25,7 @@ def frames(path: Path) -> dict:
 
 def tar(path: Path) -> dict:
     from semdf.errors import SemdfError
-    from semdf.shards import ShardReader
+    from semdf.storage.tars import ShardReader
 
     reader, shapes = ShardReader(path), []
     for member in reader.members:
@@ -38,7 +38,7 @@ def tar(path: Path) -> dict:
 
 def table(path: Path) -> dict:
     from semdf.artifacts import read_table
-    from semdf.manifest import COLUMNS, LAYOUT
+    from semdf.storage.manifest import COLUMNS, LAYOUT
 
     return {"rows": len(read_table(path, (*LAYOUT, *COLUMNS)))}
 
@@ -48,7 +48,7 @@ def annotations(path: Path) -> dict:
     import numpy as np
 
     from semdf.errors import SemdfError
-    from semdf.faces import Annotated
+    from semdf.faces.finders import Annotated
 
     finder, found = Annotated(path, 10**6), {}
     for key in "abc":

@@ -13,7 +13,7 @@ import av
 import cv2
 import numpy as np
 
-from semdf.faces import Whole
+from semdf.faces.finders import Whole
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 

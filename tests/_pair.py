@@ -10,13 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from test_train import config, samples
+from _training import config, samples
 from torch import nn
 
-from semdf import distributed, runs, train
 from semdf.artifacts import write_table, write_weights
-from semdf.datasets import Samples, views
 from semdf.errors import SemdfError
+from semdf.training import distributed, runs, train
+from semdf.training.datasets import Samples, views
 
 #: Name -> objective, changes of the block `train`, variant.
 CASES = {
@@ -70,7 +70,7 @@ def work(folder: Path) -> None:
 
 
 def facts() -> dict:
-    """What the parts of `semdf.distributed` do in this process."""
+    """What the parts of `semdf.training.distributed` do in this process."""
     rank, size = distributed.rank(), distributed.size()
     parts = [torch.arange(start, min(start + 3, 7)) for start in range(0, 7, 3)]  # of 3, 3 and 1
     done: list[int] = []

@@ -145,3 +145,26 @@ OFFICIAL = {
     "diff": diff,
     "diffusionface": diffusionface,
 }
+
+
+def bench(root, prefix=""):
+    """A list with the level of compressions and Windows paths, as the authors publish them."""
+    real = prefix + "FaceForensics++\\original_sequences\\youtube\\c23\\frames\\000\\012.png"
+    fake = prefix + "FaceForensics++/manipulated_sequences/Deepfakes/c23/frames/000_003/012.png"
+    listed = {
+        "FF-real": {"test": {"c23": {"000": {"label": "FF-real", "frames": [real]}}, "c40": {}}, "val": {"c23": {}}},
+        "FF-DF": {"test": {"c23": {"000_003": {"label": "FF-DF", "frames": [fake]}}}},
+    }
+    return write(root, "FF-DF.json", {"FF-DF": listed})
+
+
+#: Layout -> what makes a tiny tree of it, and one of its lists.
+PLACES = {
+    "faceforensics++": (faceforensics, "train.json"),
+    "dfdc": (dfdc, "train/dfdc_train_part_0/metadata.json"),
+    "dfdc-preview": (preview, "dataset.json"),
+    "deepfakebench": (bench, "FF-DF.json"),
+    "celeb-df-v2": (celeb, "List_of_testing_videos.txt"),
+    "ffsc": (lambda root: write(ffsc(root), "Val.txt", "Val/Real/x/1.png 000000000000"), "Val.txt"),
+    "deeperforensics-1.0": (deeperforensics, "lists/splits/val.txt"),
+}

@@ -7,19 +7,21 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from test_train import TREE, config
+from _training import TREE, config
 
-from semdf import ROOT, layouts, runs
+from semdf import layouts
 from semdf.artifacts import read_table, write_table
-from semdf.datasets import load
-from semdf.expand import expand
-from semdf.extract import extract
-from semdf.faces import Annotated
-from semdf.manifest import join
-from semdf.parts import PartWriter
-from semdf.score import Detector, load_detector, score_manifest
-from semdf.shards import ShardWriter
-from semdf.train import fit
+from semdf.evaluation.detector import Detector, load_detector, score_manifest
+from semdf.extraction.extract import extract
+from semdf.faces.finders import Annotated
+from semdf.forging.expand import expand
+from semdf.pipeline import ROOT
+from semdf.storage.journal import PartWriter
+from semdf.storage.manifest import join
+from semdf.storage.tars import ShardWriter
+from semdf.training import runs
+from semdf.training.datasets import load
+from semdf.training.train import fit
 
 DATA = ROOT / "data" / "FaceForensics++"
 

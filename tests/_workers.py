@@ -3,8 +3,8 @@
 import os
 import signal
 
-from semdf import distributed
 from semdf.errors import ParameterError
+from semdf.training import distributed
 
 
 def wait() -> None:

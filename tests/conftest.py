@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from semdf import ROOT
-from semdf.upstream import SMALL
+from semdf.pipeline import ROOT
+from semdf.pipeline.products import SMALL
 
 settings.register_profile("semdf", deadline=None)  # no test is about time
 settings.load_profile("semdf")

@@ -8,11 +8,11 @@ import pytest
 from _media import SHARED, celeb_df, draw, faceforensics, landmarks, write_video
 from click.testing import CliRunner
 
-import semdf.score
-from semdf import hierarchy
+import semdf.evaluation.detector
 from semdf.cli import main
-from semdf.shards import encode_png
-from semdf.verdict import Verdict, sentence
+from semdf.explanation.verdict import Verdict, sentence
+from semdf.method import hierarchy
+from semdf.storage.tars import encode_png
 
 WEIGHTS = SHARED / "weights"
 
@@ -34,7 +34,7 @@ class Detector:
 
 @pytest.fixture
 def run(monkeypatch):
-    monkeypatch.setattr(semdf.score, "load_detector", lambda path: Detector())
+    monkeypatch.setattr(semdf.evaluation.detector, "load_detector", lambda path: Detector())
     monkeypatch.delenv("SEMDF_WEIGHTS", raising=False)
     runner = CliRunner()
 

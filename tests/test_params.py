@@ -3,8 +3,9 @@ import re
 import pytest
 from ruamel.yaml import YAML
 
-from semdf import ROOT, params
+from semdf import params
 from semdf.errors import MissingError, ParameterError
+from semdf.pipeline import ROOT
 
 
 def document() -> dict:
@@ -18,7 +19,7 @@ def write(path, value):
 
 
 def test_the_repository_s_parameters_are_valid():
-    assert set(params.read()) == set(params.SECTIONS)
+    assert set(params.read(ROOT / "params.yaml")) == set(params.SECTIONS)
 
 
 def test_every_value_has_a_sentence():

@@ -99,7 +99,7 @@ def executed(path: Path, run: bool) -> Path:
     if not run:
         return path
     target = ROOT / "scratch" / "site" / "executed" / path.name
-    subprocess.run([sys.executable, "-m", "semdf.nb", path, target], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-m", "semdf.pipeline.nb", path, target], cwd=ROOT, check=True)
     return target
 
 

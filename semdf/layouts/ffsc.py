@@ -14,10 +14,10 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from semdf import hierarchy
 from semdf.errors import DataError, MissingError
 from semdf.layouts.lists import inside, lines
 from semdf.layouts.rows import files, flat, folder, table
+from semdf.method import hierarchy
 
 __all__ = ["LAYOUTS", "METHODS", "FFSC"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from semdf.errors import DataError, MissingError
-from semdf.paths import inside
+from semdf.storage.paths import inside
 
 __all__ = ["first", "inside", "lines", "read_json", "read_table", "splits"]
 

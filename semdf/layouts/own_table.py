@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from semdf import hierarchy
 from semdf.errors import DataError
 from semdf.layouts.lists import first, inside, read_table
 from semdf.layouts.rows import COLUMNS, flat, folder, table
+from semdf.method import hierarchy
 
 __all__ = ["LAYOUTS", "Table"]
 

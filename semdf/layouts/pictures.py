@@ -13,7 +13,7 @@ import pandas as pd
 
 from semdf.errors import DataError, ParameterError
 from semdf.layouts.rows import folder, table
-from semdf.video import PICTURES
+from semdf.storage.pictures import PICTURES
 
 __all__ = ["LAYOUTS", "Pictures"]
 

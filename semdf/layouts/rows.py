@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from semdf.errors import DataError, MissingError
-from semdf.video import PICTURES
+from semdf.storage.pictures import PICTURES
 
 __all__ = ["COLUMNS", "MISSING", "OK", "files", "flat", "folder", "refuse", "table"]
 

@@ -1,0 +1,95 @@
+"""Which person, parameters, forging family and seed made every item: the rows of data/provenance.parquet."""
+
+import json
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from people.benchmarks.domains import DOMAINS
+from people.benchmarks.plan import Forgery, Job
+from people.body.parameters import Scene
+from people.forging.methods import METHODS
+from people.scenes.motion import Clip
+from semdf.artifacts import atomic
+
+__all__ = ["COLUMNS", "describe_forgery", "describe_pristine", "write_provenance"]
+
+#: One row an item. path: below data/; target, source: "<domain>/<identity>/<clip>", which with `seed` draw the
+#: person and the clip; donor, trace, area, blend: the family; settings, codec: JSON of the forgery's Settings and
+#: of how it was stored; person, scene: JSON of the Person and of the rest of the Scene that was rendered for this
+#: item (first frame): the pristine one, or the donor that a forgery pastes or shows. Age, gender and melanin are
+#: that person's.
+COLUMNS = ("dataset", "path", "manipulation", "fake", "target", "source", "seed", "donor", "trace", "area", "blend",
+           "settings", "codec", "age", "gender", "melanin", "person", "scene")  # fmt: skip
+
+
+def describe_pristine(job: Job, target: Clip, codec) -> dict:
+    """The row of a job's pristine item."""
+    common = _common(job, target.scene(0), codec)
+    return {**common, "path": f"{job.dataset}/{job.path}", "manipulation": "", "fake": False}
+
+
+def describe_forgery(job: Job, forgery: Forgery, donor: Scene, settings, codec) -> dict:
+    """The row of one forged item."""
+    recipe = METHODS[forgery.method]
+    return {
+        **_common(job, donor, codec),
+        "path": f"{job.dataset}/{forgery.path}",
+        "manipulation": forgery.method,
+        "fake": True,
+        "source": f"{forgery.domain}/{forgery.identity}/{forgery.clip}",
+        **{name: getattr(recipe, name) for name in ("donor", "trace", "area")},
+        "blend": "" if recipe.area == "whole" else recipe.blend,
+        "settings": _text(settings),
+    }
+
+
+def _common(job: Job, scene: Scene, codec) -> dict:
+    person = scene.person
+    rest = {name: getattr(scene, name) for name in vars(scene) if name != "person"}
+    return {
+        "dataset": job.dataset,
+        "target": f"{job.domain}/{job.identity}/{job.clip}",
+        "source": "",
+        "seed": job.seed,
+        **dict.fromkeys(("donor", "trace", "area", "blend", "settings"), ""),
+        "codec": _text({name: value for name, value in asdict(codec).items() if name in _used(job.domain)}),
+        "age": round(person.age, 4),
+        "gender": round(person.gender, 4),
+        "melanin": round(person.melanin, 4),
+        "person": _text(person),
+        "scene": _text(rest),
+    }
+
+
+def _used(domain: str) -> tuple[str, ...]:
+    return ("quality", "chroma", "edge") if DOMAINS[domain].still else ("crf",)
+
+
+def _text(thing) -> str:
+    """JSON with numbers rounded to four digits."""
+    return json.dumps(_plain(thing), sort_keys=True, separators=(",", ":"))
+
+
+def _plain(thing):
+    if is_dataclass(thing):
+        return _plain({name: getattr(thing, name) for name in vars(thing)})
+    if isinstance(thing, dict):
+        return {name: _plain(value) for name, value in thing.items()}
+    if isinstance(thing, (list, tuple, np.ndarray)):
+        return [_plain(value) for value in thing]
+    if isinstance(thing, (float, np.floating)):
+        return round(float(thing), 4)
+    return thing.item() if isinstance(thing, np.generic) else thing
+
+
+def write_provenance(path: Path, rows: list[dict], kept: pd.DataFrame | None = None) -> None:
+    """Write the table, sorted by path, with the `kept` rows of data sets that were not rendered."""
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    if kept is not None:
+        table = pd.concat([kept[list(COLUMNS)], table])
+    table = table.sort_values("path", ignore_index=True)
+    with atomic(path) as temporary:
+        table.to_parquet(temporary, index=False, compression="zstd", engine="pyarrow")

@@ -1,0 +1,162 @@
+"""Where things are in camera axes and in the picture: the head's turn, projection, strands, lenses."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from people.body.parameters import Pose
+from people.drawing.strands import draw_strands, light_strands
+from people.drawing.surface import Region
+from people.hair.growth import BEARD, BROW, FRAME, HAIR, LASH, Strands
+from people.rendering.sitter import Mesh, Sitter
+from people.skin.shading import LightField
+
+__all__ = ["Canvas", "Placed", "paint_strands", "place", "place_strands", "project"]
+
+FIELD = 0.324  # metres that a frame shows at zoom 1
+#: Shine, scatter, and the slack of the depth test by kind of strand.
+GLOSS = {HAIR: (1.0, 1.0, 0.002), BEARD: (0.5, 0.9, 0.006), BROW: (0.3, 0.8, 0.010), LASH: (0.0, 0.5, 0.012),
+         FRAME: (1.2, 0.9, 0.0)}  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """Strands in camera axes, `points` `[S, K, 3]`."""
+
+    strands: Strands
+    points: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Canvas:
+    """What strands are blended into; samples of a window whose corner is at (left, top) of `size` samples."""
+
+    image: np.ndarray
+    depth: np.ndarray
+    regions: np.ndarray
+    cover: np.ndarray
+    left: int
+    top: int
+    size: int
+    pose: Pose
+
+
+def project(points: np.ndarray, pose: Pose, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pixels x, y of a frame of `size` pixels, and inverse depth, of points in camera axes."""
+    focal = size * pose.distance / FIELD * pose.zoom
+    inverse = (-1 / points[:, 2]).astype(np.float32)
+    x = size / 2 + focal * (points[:, 0] + pose.x) * inverse
+    y = size * 0.49 - focal * (points[:, 1] + pose.y) * inverse
+    return x.astype(np.float32), y.astype(np.float32), inverse
+
+
+def place(sitter: Sitter, mesh: Mesh, pose: Pose) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices and normals in camera axes (right, up, towards the camera at the origin), in canonical metres.
+
+    The head bends about the base of the neck; the shoulders keep a third of the turn.
+    """
+    points, normals = (
+        _camera_axes(mesh.vertices, mesh.turning, sitter, pose),
+        turn(mesh.normals, pose, 0.35 + 0.65 * mesh.turning),
+    )
+    normals = normals[:, [0, 2, 1]] * np.array([1, 1, -1])
+    return points, np.ascontiguousarray(normals, np.float32)
+
+
+def _camera_axes(points: np.ndarray, turning: np.ndarray, sitter: Sitter, pose: Pose) -> np.ndarray:
+    """Points `[V, 3]` of the person's own axes after the head's turn; the face stays near the frame's middle."""
+    pivot = sitter.eyes + np.array([0, 0.09, -0.12], np.float32) * sitter.size
+    face = np.stack([sitter.eyes, sitter.mouth, sitter.eyes + np.array([0, 0.09, 0]) * sitter.size]) - pivot
+    eyes, mouth, head = turn(face, pose, np.ones(3, np.float32)) + pivot
+    centre = 0.6 * eyes + 0.4 * mouth
+    centre[0] += 0.3 * (head[0] - eyes[0])
+    points = turn(points - pivot, pose, 0.35 + 0.65 * turning) + pivot
+    points = (points - centre)[:, [0, 2, 1]] * np.array([1, 1, -1]) / sitter.size
+    points[:, 2] -= pose.distance
+    return points.astype(np.float32)
+
+
+def place_strands(sitter: Sitter, mesh: Mesh, pose: Pose) -> list[Placed]:
+    """All strands of a person; long hair follows the head's turn less towards its ends."""
+    strands = (*sitter.strands, *((sitter.spectacles.frame,) if sitter.spectacles else ()))
+    placed = []
+    for part in strands:
+        roots = (mesh.vertices[part.corners] * part.weights[..., None]).sum(1)
+        points = (roots[:, None] + part.offsets).reshape(-1, 3)
+        below = (points[:, 2] - sitter.eyes[2]) / sitter.size + 0.10
+        turning = np.clip(1 + 3 * below, 0.4, 1) if part.kind == HAIR else np.ones(len(points))
+        placed.append(Placed(part, _camera_axes(points, turning, sitter, pose).reshape(part.offsets.shape)))
+    return placed
+
+
+def paint_strands(placed: list[Placed], field: LightField, canvas: Canvas, sitter: Sitter) -> None:
+    """Light and blend brows, lashes, beard, lenses, frames and hair, in this order; `canvas.cover` is the hair's."""
+    order = sorted(placed, key=lambda part: (BROW, LASH, BEARD, FRAME, HAIR).index(part.strands.kind))
+    for part in order:
+        if part.strands.kind == FRAME:
+            _paint_lenses(part, field, canvas, sitter)
+        _paint_group(part, field, canvas)
+    if order[-1].strands.kind != HAIR:
+        canvas.cover[:] = 0
+
+
+def _paint_group(part: Placed, field: LightField, canvas: Canvas) -> None:
+    strands = part.strands
+    shine, scatter, slack = GLOSS[strands.kind]
+    middle = np.array([0, 0.02, -canvas.pose.distance - 0.06], np.float32)
+    radiance = np.empty(part.points.shape, np.float32)
+    light_strands(
+        part.points, strands.rise, strands.colour, shine, scatter, field.direction, field.right, field.up,
+        field.origin_u, field.origin_v, field.scale, field.depth, field.key, field.ambient, field.fill_direction,
+        field.fill, middle, field.shadow, radiance,
+    )  # fmt: skip
+    shape = strands.offsets.shape[:2]
+    x, y, inverse = (a.reshape(shape) for a in project(part.points.reshape(-1, 3), canvas.pose, canvas.size))
+    width = strands.width * np.float32(canvas.size * canvas.pose.zoom / FIELD)
+    bits = Region.OTHER if strands.kind == FRAME else 0  # hair's region comes from its cover
+    taper = 0.0 if strands.kind == FRAME else 0.75
+    canvas.cover[:] = 0
+    draw_strands(x - np.float32(canvas.left), y - np.float32(canvas.top), inverse, radiance, width, taper,
+                 bits, slack, canvas.image, canvas.depth, canvas.cover, canvas.regions)  # fmt: skip
+
+
+def _paint_lenses(part: Placed, field: LightField, canvas: Canvas, sitter: Sitter) -> None:
+    """Tint what is behind each lens and lay a streak of reflected light over it."""
+    spectacles, height, width = sitter.spectacles, *canvas.depth.shape
+    for outline in part.points[:2]:
+        x, y, inverse = project(outline, canvas.pose, canvas.size)
+        x, y = x - canvas.left, y - canvas.top
+        mask = np.zeros((height, width), np.uint8)
+        cv2.fillPoly(mask, [np.round(np.stack([x, y], -1) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+        rows, columns = np.nonzero(mask)
+        if len(rows) == 0:
+            continue
+        plane = np.linalg.lstsq(np.stack([x, y, np.ones_like(x)], -1), inverse, rcond=None)[0]  # linear on the screen
+        near = plane[0] * columns + plane[1] * rows + plane[2]
+        shown = near > canvas.depth[rows, columns] * 0.998
+        rows, columns, near = rows[shown], columns[shown], near[shown]
+        share = (mask[rows, columns] / 255.0)[:, None]
+        u = (columns - x.mean()) / (np.ptp(x) + 1e-6)
+        v = (rows - y.mean()) / (np.ptp(y) + 1e-6)
+        at = 0.9 * field.direction[0] - 1.6 * canvas.pose.yaw
+        streak = np.exp(-(((u + 0.5 * v - at) / 0.13) ** 2)) + 0.5 * np.exp(-(((u + 0.5 * v - at - 0.3) / 0.05) ** 2))
+        sky = np.clip(0.35 - 0.7 * v, 0.05, 1)
+        reflected = (streak[:, None] * field.key * 0.35 + sky[:, None] * field.ambient[:, 0]) * spectacles.mirror
+        behind = canvas.image[rows, columns]
+        canvas.image[rows, columns] = behind + (behind * spectacles.tint + reflected - behind) * share
+        if spectacles.tint.mean() < 0.4:
+            canvas.regions[rows[share[:, 0] > 0.5], columns[share[:, 0] > 0.5]] = Region.OTHER
+            canvas.depth[rows, columns] = near
+
+
+def turn(points: np.ndarray, pose: Pose, share: np.ndarray) -> np.ndarray:
+    """Roll, nod and turn points `[V, 3]` (left, back, up) by a share of the head's angles."""
+    x, y, z = points.T.astype(np.float64)
+    angle = pose.roll * share**2
+    x, z = x * np.cos(angle) + z * np.sin(angle), z * np.cos(angle) - x * np.sin(angle)
+    angle = pose.pitch * share**2
+    y, z = y * np.cos(angle) - z * np.sin(angle), z * np.cos(angle) + y * np.sin(angle)
+    angle = pose.yaw * share
+    x, y = x * np.cos(angle) - y * np.sin(angle), y * np.cos(angle) + x * np.sin(angle)
+    return np.stack([x, y, z], -1)

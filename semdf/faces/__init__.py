@@ -1,0 +1,3 @@
+"""Faces in pictures: finding, tracking and aligning them, their landmarks and their regions.
+
+It uses method (label names) and storage."""

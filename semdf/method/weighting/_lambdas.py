@@ -1,0 +1,59 @@
+"""What the bi-level strategies share: weights that start at 1 and that Adam moves by the slope of an upper loss."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from semdf.errors import ParameterError
+from semdf.method.weighting import adam_state, load_adam_state, restore
+
+__all__ = ["Lambdas"]
+
+
+class Lambdas:
+    """The weights and their optimiser.
+
+    lr: Adam's. primary: which task the upper loss is. every: the weights move in one of so many steps (ours).
+    """
+
+    def __init__(self, tasks: int, lr: float, primary: int, every: int) -> None:
+        if not 0 <= primary < tasks:
+            raise ParameterError(f"primary: must be a task in 0 to {tasks - 1}, found {primary}")
+        if every < 1:
+            raise ParameterError(f"every: must be at least 1 step, found {every}")
+        self.tasks = tasks
+        self.primary = primary
+        self.every = every
+        self._lambda = torch.ones(tasks, requires_grad=True)
+        self._adam = torch.optim.Adam([self._lambda], lr=lr)
+        self._count = torch.zeros((), dtype=torch.int64)
+
+    def weights(self) -> Tensor:
+        return self._lambda.detach().clone()
+
+    def next_epoch(self) -> None:
+        pass
+
+    def state_dict(self) -> dict[str, Tensor]:
+        own = {"lambda": self._lambda.detach().clone(), "count": self._count.clone()}
+        return {**own, **adam_state(self._adam, self._lambda)}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        self._take(restore(state, self.state_dict()))
+
+    def _take(self, state: Mapping[str, Tensor]) -> None:
+        with torch.no_grad():
+            self._lambda.copy_(state["lambda"])
+        self._count = state["count"]
+        load_adam_state(self._adam, self._lambda, state)
+
+    def _due(self) -> bool:
+        """Counts a step; whether the weights are to move by it."""
+        self._count += 1
+        return (int(self._count) - 1) % self.every == 0
+
+    def _move(self, slope: Tensor) -> None:
+        """One step of Adam. slope: derivatives of the upper loss by the weights, [K]."""
+        self._lambda.grad = slope.to(self._lambda)
+        self._adam.step()

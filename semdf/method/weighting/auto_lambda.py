@@ -1,0 +1,126 @@
+"""Bi-level weights: lambda moves so that a step of training lowers the primary task's loss on another batch.
+
+Source: Liu et al., "Auto-Lambda", TMLR 2022; settings of Zou et al., IEEE TCSVT 2025 (released code): lambda
+starts at 1 and moves by Adam at 1e-3, without bounds, the virtual step is plain SGD, and the upper loss is
+the root's alone.
+
+The gradients of the tasks are computed once, and serve the virtual step, the hypergradient and the step
+itself.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from semdf.errors import ParameterError
+from semdf.method import bilevel
+from semdf.method.weighting import Batch, Record, Reduce, assign, check_losses, trainable, weighted
+from semdf.method.weighting._lambdas import Lambdas
+
+__all__ = ["Strategy"]
+
+
+class Strategy(Lambdas):
+    """Auto-lambda.
+
+    lr: of lambda. primary: which task the upper loss is.
+    method: "exact", or "finite_difference" for the authors' central difference.
+    every: move lambda in one of so many steps; the others cost what equal weights do (ours).
+    optimiser: an AdamW whose own step is then the virtual one (ours); None for plain SGD, as published.
+    """
+
+    needs_upper = True
+
+    def __init__(
+        self,
+        tasks: int,
+        lr: float = 1e-3,
+        primary: int = 0,
+        method: str = "exact",
+        every: int = 1,
+        optimiser: torch.optim.AdamW | None = None,
+    ) -> None:
+        super().__init__(tasks, lr, primary, every)
+        if method not in ("exact", "finite_difference"):
+            raise ParameterError(f"method: must be 'exact' or 'finite_difference', found {method!r}")
+        if method == "finite_difference" and optimiser is not None:
+            raise ParameterError("optimiser: must be None for the finite difference, which is of the SGD form only")
+        self.method = method
+        self.optimiser = optimiser
+
+    def backward(
+        self,
+        objective: nn.Module,
+        lower: Batch,
+        upper: Batch | None = None,
+        *,
+        lr: float,
+        weight_decay: float = 0.0,
+        reduce: Reduce | None = None,
+    ) -> Record:
+        if upper is None:
+            raise ParameterError("upper: auto_lambda needs a second batch, found None")
+        if not self._due():
+            return weighted(objective, lower, self.weights(), reduce)
+        if check := getattr(objective, "check_upper", None):
+            check(*upper)
+        parameters = trainable(objective)
+        rule = bilevel.adamw(self.optimiser, parameters) if self.optimiser else bilevel.sgd(lr, weight_decay)
+        losses = objective(*lower)
+        check_losses(losses, self.tasks)
+        if self.method == "finite_difference":
+            return self._approximate(objective, parameters, losses, lower, upper, lr, rule, reduce)
+        gradients = bilevel.task_gradients(losses, parameters)
+        losses = losses.detach()
+        if reduce:
+            reduce([losses, *(part for task in gradients for part in task if part is not None)])
+        upper_loss, slope = bilevel.hypergradient(
+            self._primary(objective, upper), parameters, gradients, self.weights(), rule
+        )
+        if reduce:
+            reduce([upper_loss, slope])  # linear in the upper batch's gradient, so the mean is exact
+        self._move(slope)
+        weights = self.weights()
+        assign(parameters, bilevel.combine(gradients, weights))
+        return Record(losses, weights, upper_loss)
+
+    def _approximate(
+        self,
+        objective: nn.Module,
+        parameters: dict[str, nn.Parameter],
+        losses: Tensor,
+        lower: Batch,
+        upper: Batch,
+        lr: float,
+        rule: bilevel.Rule,
+        reduce: Reduce | None,
+    ) -> Record:
+        """The step with the authors' estimate of <d, g_k>; the live model does not notice.
+
+        The graph of the lower losses serves the virtual step and the step itself.
+        """
+        leaves = list(parameters.values())
+
+        def gradient(keep: bool) -> bilevel.Gradients:
+            total = (losses * self.weights().to(losses)).sum()
+            parts = torch.autograd.grad(total, leaves, retain_graph=keep, allow_unused=True)
+            if reduce:
+                reduce([part for part in parts if part is not None])
+            return parts
+
+        loss, d = bilevel.upper_gradient(self._primary(objective, upper), parameters, gradient(keep=True), rule)
+        if reduce:
+            reduce([loss, *(part for part in d if part is not None)])
+        product = bilevel.finite_difference(bilevel.functional(objective, *lower), parameters, d)
+        del d
+        if reduce:
+            reduce([product])
+        self._move(-lr * product)
+        assign(parameters, gradient(keep=False))
+        losses = losses.detach()
+        if reduce:
+            reduce([losses])
+        return Record(losses, self.weights(), loss)
+
+    def _primary(self, objective: nn.Module, upper: Batch) -> bilevel.Upper:
+        losses = bilevel.functional(objective, *upper)
+        return lambda parameters: losses(parameters)[self.primary]

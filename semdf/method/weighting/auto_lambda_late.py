@@ -1,0 +1,131 @@
+"""Bi-level weights one step late: lambda moves by gradients that training computes anyway.
+
+    theta_t+1             = what the optimiser made of sum_k lambda_k g_k,   g_k: task k on batch t, at theta_t
+    h                     = gradient of the primary loss on batch t+1 at theta_t+1, which step t+1 needs itself
+    d upper / d lambda_k ~= -lr <h, g_k>
+
+Auto-lambda (see `auto_lambda`) with two changes (ours). The real step takes the place of the virtual one, and the
+next lower batch that of the upper one, so that nothing is differentiated twice and no second batch is read. The
+weights that this gives serve step t+1, one step later than they would. With plain SGD as the optimiser it is the
+exact hypergradient of the step that was taken; with another one, the inner product keeps the published form.
+
+The price: the K gradients of a step are kept to the next one, and are part of the state.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from semdf.errors import DataError
+from semdf.method import bilevel
+from semdf.method.weighting import Batch, Record, Reduce, assign, check_losses, restore, trainable, weighted
+from semdf.method.weighting._lambdas import Lambdas
+
+__all__ = ["Strategy"]
+
+
+class Strategy(Lambdas):
+    """Auto-lambda, one step late.
+
+    lr: of lambda. primary: which task the upper loss is.
+    every: move lambda in one of so many steps; such a step and the one before cost more than the others.
+    """
+
+    def __init__(self, tasks: int, lr: float = 1e-3, primary: int = 0, every: int = 1) -> None:
+        super().__init__(tasks, lr, primary, every)
+        self._last: list[list[Tensor]] | Tensor | None = None  # g_k of the last step; flat [K, P] after loading
+        self._last_lr = torch.zeros((), dtype=torch.float64)
+
+    def backward(
+        self,
+        objective: nn.Module,
+        lower: Batch,
+        upper: Batch | None = None,
+        *,
+        lr: float,
+        weight_decay: float = 0.0,
+        reduce: Reduce | None = None,
+    ) -> Record:
+        keeps = self._due()
+        if not keeps and self._last is None:
+            return weighted(objective, lower, self.weights(), reduce)
+        parameters = trainable(objective)
+        leaves = list(parameters.values())
+        losses = objective(*lower)
+        check_losses(losses, self.tasks)
+        order = [self.primary, *(k for k in range(self.tasks) if k != self.primary)]
+        first = torch.autograd.grad(losses[self.primary], leaves, retain_graph=self.tasks > 1, allow_unused=True)
+        if reduce:
+            reduce([part for part in first if part is not None])
+        upper_loss = self._compare(first, parameters, losses[self.primary].detach())
+        weights = self.weights()
+        if keeps:
+            rest = [
+                torch.autograd.grad(losses[k], leaves, retain_graph=k != order[-1], allow_unused=True)
+                for k in order[1:]
+            ]
+            factors = weights[order]
+        else:
+            total = (losses * weights.to(losses))[order[1:]].sum()
+            rest = [torch.autograd.grad(total, leaves, allow_unused=True)] if order[1:] else []
+            factors = torch.tensor([float(weights[self.primary]), *[1.0] * len(rest)])
+        losses = losses.detach()
+        if reduce:
+            reduce([losses, *(part for task in rest for part in task if part is not None)])
+        gradients = [first, *rest]
+        assign(parameters, bilevel.combine(gradients, factors))
+        if keeps:
+            self._last = [_whole(gradients[order.index(k)], leaves) for k in range(self.tasks)]
+            self._last_lr.fill_(lr)
+        return Record(losses, weights, upper_loss)
+
+    def _compare(self, first: bilevel.Gradients, parameters: Mapping[str, Tensor], loss: Tensor) -> Tensor | None:
+        """Move lambda by what the last step kept, and drop that; gives the upper loss if there was any."""
+        if self._last is None:
+            return None
+        if isinstance(self._last, Tensor):
+            self._last = _split(self._last, list(parameters.values()))
+        products = torch.stack([bilevel.inner(first, task) for task in self._last])
+        self._last = None
+        self._move(-self._last_lr * products.cpu())
+        return loss
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {**super().state_dict(), "last_lr": self._last_lr.clone(), "last": _join(self._last, self.tasks)}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        expected = self.state_dict()
+        last = state.get("last")
+        if last is not None and last.ndim == 2 and len(last) == self.tasks:
+            expected["last"] = last  # as long as the parameters, which are not known here
+        self._take(restore(state, expected))
+
+    def _take(self, state: Mapping[str, Tensor]) -> None:
+        super()._take(state)
+        self._last_lr = state["last_lr"]
+        self._last = state["last"] if state["last"].numel() else None
+
+
+def _whole(gradient: bilevel.Gradients, leaves: Sequence[Tensor]) -> list[Tensor]:
+    """A task's gradient with zeros for what it does not use."""
+    return [torch.zeros_like(leaf) if part is None else part for part, leaf in zip(gradient, leaves, strict=True)]
+
+
+def _join(gradients: Sequence[Sequence[Tensor]] | Tensor | None, tasks: int) -> Tensor:
+    """Gradients of all tasks as one tensor, [K, P]; [K, 0] if there are none."""
+    if gradients is None:
+        return torch.zeros(tasks, 0)
+    if isinstance(gradients, Tensor):
+        return gradients.clone()
+    return torch.stack([torch.cat([part.flatten() for part in task]) for task in gradients])
+
+
+def _split(flat: Tensor, leaves: Sequence[Tensor]) -> list[list[Tensor]]:
+    """What `_join` gave as parts like the parameters."""
+    sizes = [leaf.numel() for leaf in leaves]
+    if flat.shape[1] != sum(sizes):
+        raise DataError(
+            f"state of a weighting: gradients must be those of {sum(sizes)} parameters, found {flat.shape[1]}"
+        )
+    return [[part.view_as(leaf).to(leaf) for part, leaf in zip(row.split(sizes), leaves, strict=True)] for row in flat]

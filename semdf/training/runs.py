@@ -1,0 +1,234 @@
+"""A run's folder: config.json says what was trained and on which crops, model.safetensors holds the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import or_
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from torch import nn
+
+from semdf.artifacts import read_json, read_weights, write_json, write_weights
+from semdf.errors import DataError, ParameterError
+from semdf.method import hierarchy, towers
+from semdf.method.model import BinaryBaseline, Detector, JointEmbedding, NodeHeads
+from semdf.params import Objective, Section, Train
+
+__all__ = ["ABLATIONS", "Config", "Crop", "Variant", "build", "configure", "load", "save", "weights_of"]
+
+#: Name of an ablation -> what it changes of a run: fields of `train` and of `variant`.
+ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
+    "independent": {"variant": {"structure": "none"}},
+    "heads": {"variant": {"outputs": "heads"}},
+    "independent_heads": {"variant": {"outputs": "heads", "structure": "none"}},
+    "dot": {"train": {"similarity": "dot"}},
+    "antonyms": {"variant": {"wording": "antonyms"}},
+    "no_expansion": {"variant": {"expanded": False}},
+    "root_only": {"variant": {"levels": ["root"]}},
+    "root_global": {"variant": {"levels": ["root", "global"]}},
+    "root_local": {"variant": {"levels": ["root", "local"]}},
+    "held_out": {"variant": {"upper": "held_out"}},
+    "optimiser_step": {"variant": {"virtual": "adamw"}},
+    "frozen_text": {"variant": {"freeze": "text"}},
+    "frozen_image": {"variant": {"freeze": "image"}},
+    "pretrained": {"train": {"pretrained": "pretrained/clip/model.safetensors"}},
+    "scratch": {"train": {"pretrained": ""}},
+    "unpaired": {"train": {"paired": False}},
+    "no_prior": {"train": {"prior": False}},
+    "full_text_rate": {"train": {"text_lr": 1.0}},
+    "augmented": {"train": {"augment": "sjedd"}},
+    "positions": {"train": {"positions": 20.0}, "variant": {"positions": "all"}},
+}
+
+
+class Variant(Section):
+    """What ablations change of the method; the defaults are the method.
+
+    outputs: logits from `prompts` (joint embedding) or from a linear `heads` layer on the image alone.
+    structure: marginals over the legal states of the `hierarchy`, or independent sigmoids (`none`).
+    wording: `single` prompts, or `antonyms`: less the similarity to the opposite (the words are ours).
+    levels: whose losses are trained on; the root is always one of them.
+    unobserved: targets that a label row leaves open count as `zero` [R], or are `masked` out of the loss
+        [the paper of the FFSC data set].
+    expanded: train on the expanded data set, not on the manipulations of the data set alone.
+    upper: the upper batches of auto_lambda come from the `training` list [R], or from identities that are
+        `held_out` of the lower ones, `upper_share` of all [ours].
+    virtual: the virtual step of auto_lambda is plain `sgd` [R] or the one that `adamw` is going to take [ours].
+    freeze: a tower that is not trained, `text` or `image`, or `none` [R].
+    positions: which models start with `train.positions`: those that learn `nodes` below the root, which lie in places,
+        or `all`, the baseline too (it loses by them) [ours].
+    compile: the image tower by torch.compile: equal up to rounding, a minute to start, no gain measured yet [ours].
+    """
+
+    outputs: Literal["prompts", "heads"] = "prompts"
+    structure: Literal["hierarchy", "none"] = "hierarchy"
+    wording: Literal["single", "antonyms"] = "single"
+    levels: list[Literal["root", "global", "local"]] = ["root", "global", "local"]
+    unobserved: Literal["zero", "masked"] = "zero"
+    expanded: bool = True
+    upper: Literal["training", "held_out"] = "training"
+    upper_share: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    virtual: Literal["sgd", "adamw"] = "sgd"
+    freeze: Literal["none", "text", "image"] = "none"
+    positions: Literal["nodes", "all"] = "nodes"
+    compile: bool = False
+
+    @field_validator("levels")
+    @classmethod
+    def _with_root(cls, levels: list[str]) -> list[str]:
+        if "root" not in levels or len(set(levels)) < len(levels):
+            raise ValueError("must hold the root, and each level once")
+        return levels
+
+
+class Crop(Section):
+    """How the faces of a run were cut: `semdf.faces.finders.crop`'s arguments."""
+
+    size: int
+    alignment: Literal["native", "similarity"]
+    margin: float
+
+    @property
+    def resampled(self) -> bool:
+        """Whether crops are scaled to the network's size; native crops are cut instead."""
+        return self.alignment == "similarity"
+
+
+class Config(Section):
+    """Everything that is needed to build a run's model again and to cut pictures for it.
+
+    quick_gelu: whether the towers compute with OpenAI's activation, as `save` found them: weights do not tell.
+    """
+
+    objective: Objective
+    seed: int
+    train: Train
+    crop: Crop
+    variant: Variant = Variant()
+    quick_gelu: bool = False
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The names of the model's outputs: the baseline knows the root alone."""
+        names = hierarchy.load(self.train.hierarchy).nodes
+        return names[:1] if self.objective == "binary" else names
+
+
+def configure(run: str, seed: int, train: Mapping[str, Any], crop: Mapping[str, Any]) -> Config:
+    """The configuration of a run by its name: an objective, or some of `ABLATIONS`, joined by `+`.
+
+    "pretrained" is the objective `auto_lambda` with the change of that name, "binary+pretrained" the baseline with it.
+
+    Args:
+        train: The block `train` of params.yaml.
+        crop: The arguments of `Crop`.
+
+    Raises:
+        ParameterError: unknown name, two objectives, two names for one field, a name that changes nothing of this run,
+            or a value that is refused.
+    """
+    parts = run.split("+")
+    objectives = [part for part in parts if part not in ABLATIONS] or ["auto_lambda"]
+    if len(objectives) > 1:
+        raise ParameterError(f"run {run!r}: must name one objective at the most, found {', '.join(objectives)}")
+    names = [part for part in parts if part in ABLATIONS]
+    changes = [ABLATIONS[name] for name in names]
+    fields = [(n, f"{block}.{field}") for n in names for block, values in ABLATIONS[n].items() for field in values]
+    if twice := [(a, b, field) for i, (a, field) in enumerate(fields) for b, other in fields[:i] if other == field]:
+        later, earlier, field = twice[0]
+        raise ParameterError(f"run {run!r}: must set each field once, found {field} in {earlier} and {later}")
+    try:
+        config = Config.model_validate(
+            {
+                "objective": objectives[0],
+                "seed": seed,
+                "train": reduce(or_, (change.get("train", {}) for change in changes), dict(train)),
+                "crop": crop,
+                "variant": reduce(or_, (change.get("variant", {}) for change in changes), {}),
+            }
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ParameterError(f"run {run!r}: {where}: {first['msg']}, found {first['input']!r}") from None
+    if idle := [name for name in names if {field for part, field in fields if part == name} <= _unread(config)]:
+        raise ParameterError(
+            f"run {run!r}: each name must change something of {config.objective} and the rest, {idle[0]} does not"
+        )
+    return config
+
+
+def _unread(config: Config) -> set[str]:
+    """Fields of `train` and `variant` that make no difference to a run of this objective and these variants, or not the
+    one that they are named for."""
+    objective, variant = config.objective, config.variant
+    unread: set[str] = set()
+    if objective == "binary":
+        unread |= {"train.prior", *(f"variant.{name}" for name in ("structure", "outputs", "levels", "unobserved"))}
+    if objective == "binary" or variant.outputs == "heads":
+        unread |= {"train.similarity", "train.scale", "train.text_lr", "variant.wording"}
+        unread |= {"variant.freeze"} if variant.freeze == "text" else set()
+    if variant.freeze == "text":
+        unread |= {"train.text_lr"}
+    if config.train.pretrained:
+        unread |= {"train.positions", "variant.positions"}
+    if objective not in ("auto_lambda", "auto_lambda_fd"):
+        unread |= {"variant.upper"}
+    if objective != "auto_lambda":
+        unread |= {"variant.virtual"}
+    return unread
+
+
+def weights_of(train: Train) -> Path | None:
+    """The file that `train.pretrained` names, relative to the working folder; None for a tag or none at all."""
+    return Path(train.pretrained) if Path(train.pretrained).suffix else None
+
+
+def build(config: Config, rates: Sequence[float] | None = None) -> Detector:
+    """The model of a run with fresh weights (or the pretrained ones that `train.pretrained` names).
+
+    Args:
+        rates: [N] label rates for the prior offset per node; None starts without an offset.
+    """
+    t, v = config.train, config.variant
+    common: dict[str, Any] = {"pretrained": weights_of(t) or t.pretrained or None, "precision": t.precision}
+    common |= {"seed": config.seed, "quick_gelu": config.quick_gelu}
+    nodes: dict[str, Any] = {"structure": v.structure, "prior": rates if t.prior else None, **common}
+    model: Detector
+    if config.objective == "binary":
+        model = BinaryBaseline(t.encoder, **common)
+    elif v.outputs == "heads":
+        model = NodeHeads(t.encoder, hierarchy.load(t.hierarchy), **nodes)
+    else:
+        nodes |= {"similarity": t.similarity, "scale": t.scale, "wording": v.wording}
+        model = JointEmbedding(t.encoder, hierarchy.load(t.hierarchy), **nodes)
+    if not t.pretrained and (config.objective != "binary" or v.positions == "all"):
+        model.image.enlarge_positions(t.positions)
+    return model.freeze(v.freeze)
+
+
+def save(model: nn.Module, config: Config, folder: Path) -> None:
+    """Write weights and configuration."""
+    write_weights(model.state_dict(), folder / "model.safetensors")
+    found = config.model_copy(update={"quick_gelu": towers.has_quick_gelu(model)})
+    write_json(found.model_dump(), folder / "config.json")
+
+
+def load(folder: Path) -> tuple[Detector, Config]:
+    """Read what `save` wrote, strictly. Raises MissingError or DataError."""
+    folder = Path(folder)
+    try:
+        config = Config.model_validate(read_json(folder / "config.json"))
+    except ValidationError as error:
+        raise DataError(f"{folder.name}/config.json must describe a run: {error.errors()[0]['msg']}") from None
+    state = read_weights(folder / "model.safetensors")
+    # the checkpoint brings every weight: nothing pretrained is needed to fill the model first
+    model = build(config.model_copy(update={"train": config.train.model_copy(update={"pretrained": ""})}))
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise DataError(f"{folder.name}/model.safetensors must fit its config.json: {error}") from None
+    return model.eval(), config
