@@ -101,7 +101,7 @@ def ours(video: Path, finder: RetinaFace, out: Path) -> int:
 
 
 def load(model: str, weights: Path) -> Network:
-    """facexlib's detector as facexlib builds it."""
+    """Facexlib's detector as facexlib builds it."""
     network = Network(network_name=MODELS[model][0], device=torch.device("cpu"))
     state = torch.load(weights, map_location="cpu", weights_only=True)
     network.load_state_dict({name.removeprefix("module."): value for name, value in state.items()})

@@ -22,7 +22,8 @@ class Watch:
 
     def said(self) -> dict[str, float | bool | None]:
         """others: share of all processors that other processes (or other guests of the host) took since the start,
-        0 to 1. quiet: whether that is below `QUIET`. Both None where /proc/stat does not tell."""
+        0 to 1. quiet: whether that is below `QUIET`. Both None where /proc/stat does not tell.
+        """
         if not _STAT.is_file():
             return {"others": None, "quiet": None}
         share = others(self._start, self._now(), os.cpu_count() or 1)

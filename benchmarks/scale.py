@@ -71,7 +71,8 @@ class Rates:
 
     def drawing(self, crops: int, name: str = "donors/nearest") -> float:
         """Seconds to draw a donor among so many crops: between two measured sizes on the line through their logarithms;
-        above the largest as long as there from the pool, in proportion among all of them (`donors/all`)."""
+        above the largest as long as there from the pool, in proportion among all of them (`donors/all`).
+        """
         known = {size: row["seconds"] for (thing, size), row in self.rows.items() if thing == name}
         if not known:
             return math.nan

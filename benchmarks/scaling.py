@@ -26,7 +26,7 @@ FROM = 10_000
 
 
 def exponent(sizes: Sequence[float], costs: Sequence[float], least: float = FROM) -> float | None:
-    """b of costs = a sizes^b, the slope of a line through the logarithms, for sizes of at least `least`.
+    """B of costs = a sizes^b, the slope of a line through the logarithms, for sizes of at least `least`.
 
     None for fewer than two such sizes, or a cost that is not positive.
 

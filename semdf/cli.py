@@ -173,7 +173,8 @@ def extract(
 @click.argument("out", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def join(out: Path) -> None:
     """Put the shards in OUT together, which `semdf extract --shard` or `semdf expand --shard` wrote; they stay and may
-    then be deleted."""
+    then be deleted.
+    """
     from semdf.storage.manifest import join as run
 
     _report(run(out), out / "manifest.parquet", "pictures")
@@ -183,7 +184,8 @@ def join(out: Path) -> None:
 @click.argument("faces", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def merge(faces: Path) -> None:
     """Make the data sets that `semdf extract` put into folders of FACES one: FACES/manifest.parquet and crop.json,
-    which `semdf expand` and training read. The folders stay and are needed."""
+    which `semdf expand` and training read. The folders stay and are needed.
+    """
     from semdf.extraction.merge import merge as run
 
     _report(run(faces), faces / "manifest.parquet", "crops")

@@ -25,8 +25,17 @@ Positive = Annotated[float, Field(gt=0)]
 
 #: Regions that can be forged; those with + are forged together.
 Region = Literal[
-    Literal["eyes", "eyebrows", "nose", "lips", "mouth", "skin", "face"],
-    Literal["eyes+nose", "eyes+mouth", "nose+mouth", "eyes+nose+mouth"],
+    "eyes",
+    "eyebrows",
+    "nose",
+    "lips",
+    "mouth",
+    "skin",
+    "face",
+    "eyes+nose",
+    "eyes+mouth",
+    "nose+mouth",
+    "eyes+nose+mouth",
 ]
 
 
@@ -45,21 +54,61 @@ class Section(BaseModel):
 
 #: What the losses of the tasks are added up by; "binary": the cross-entropy baseline, which has one task.
 Objective = Literal[
-    Literal["binary", "equal", "dwa", "uncertainty", "random", "auto_lambda", "auto_lambda_late", "auto_lambda_fd"],
-    Literal["upgrad", "pcgrad", "cagrad"],
+    "binary",
+    "equal",
+    "dwa",
+    "uncertainty",
+    "random",
+    "auto_lambda",
+    "auto_lambda_late",
+    "auto_lambda_fd",
+    "upgrad",
+    "pcgrad",
+    "cagrad",
 ]
 #: Names of ablations: `semdf.training.runs.ABLATIONS` says what each changes.
 Ablation = Literal[
-    Literal["independent", "heads", "independent_heads", "dot", "antonyms", "no_expansion", "root_only", "root_global"],
-    Literal["root_local", "held_out", "optimiser_step", "frozen_text", "frozen_image", "pretrained", "scratch"],
-    Literal["unpaired", "no_prior", "full_text_rate", "augmented", "positions"],
+    "independent",
+    "heads",
+    "independent_heads",
+    "dot",
+    "antonyms",
+    "no_expansion",
+    "root_only",
+    "root_global",
+    "root_local",
+    "held_out",
+    "optimiser_step",
+    "frozen_text",
+    "frozen_image",
+    "pretrained",
+    "scratch",
+    "unpaired",
+    "no_prior",
+    "full_text_rate",
+    "augmented",
+    "positions",
 ]
 #: Names of other training data: `semdf.ablation.matrix.DATA` says which.
 Data = Literal[
-    Literal["without_Deepfakes", "without_Face2Face", "without_FaceSwap", "without_NeuralTextures"],
-    Literal["fake_source", "random_pairing", "sladd", "self_blended", "poisson", "laplacian", "recompressed"],
-    Literal["quarter"],
-    Literal["ffsc", "without_age", "without_expression", "without_gender", "without_identity", "without_pose"],
+    "without_Deepfakes",
+    "without_Face2Face",
+    "without_FaceSwap",
+    "without_NeuralTextures",
+    "fake_source",
+    "random_pairing",
+    "sladd",
+    "self_blended",
+    "poisson",
+    "laplacian",
+    "recompressed",
+    "quarter",
+    "ffsc",
+    "without_age",
+    "without_expression",
+    "without_gender",
+    "without_identity",
+    "without_pose",
 ]
 
 #: The name of trainings that take the block `train` as it is: `semdf.ablation.matrix.DEFAULT`.

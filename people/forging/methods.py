@@ -10,7 +10,8 @@ Range = tuple[float, float]
 @dataclass(frozen=True)
 class Method:
     """One manipulation. donor: key of `donors.DONORS`; trace: of `traces.TRACES`; area: of `blending.AREAS` or
-    "whole"; blend: of `blending.BLENDS`; the ranges are those of `forgeries.Settings`."""
+    "whole"; blend: of `blending.BLENDS`; the ranges are those of `forgeries.Settings`.
+    """
 
     donor: str
     trace: str

@@ -1,3 +1,4 @@
 """Explanations: sentences from marginals, relevance maps, and measures of whether they are right.
 
-It uses evaluation, training, method and storage."""
+It uses evaluation, training, method and storage.
+"""

@@ -55,7 +55,8 @@ class Verdict:
 
 def judge(path: Path, detector: Detector, finder: FaceFinder, frames: int = 32) -> Verdict:
     """Score one picture, or `frames` evenly spread frames of one video. What is wrong with the file is the
-    status."""
+    status.
+    """
     path = Path(path)
     try:
         sample = read_frames(path, frames)

@@ -26,8 +26,37 @@ FAR = 500
 #: Containers that hold their own pictures, by FFmpeg's names. Others, such as playlists (hls, dash, concat, sdp), name
 #: further files or hosts, which FFmpeg would open: what a file says never chooses what else is read.
 CONTAINERS = tuple(
-    "mov matroska webm avi mpegts mpeg mpegvideo m4v h264 hevc vvc av1 obu ivf flv ogg asf mxf nut "
-    "dv rm 3gp mjpeg gif vc1 y4m yuv4mpegpipe wtv swf".split()
+    [
+        "mov",
+        "matroska",
+        "webm",
+        "avi",
+        "mpegts",
+        "mpeg",
+        "mpegvideo",
+        "m4v",
+        "h264",
+        "hevc",
+        "vvc",
+        "av1",
+        "obu",
+        "ivf",
+        "flv",
+        "ogg",
+        "asf",
+        "mxf",
+        "nut",
+        "dv",
+        "rm",
+        "3gp",
+        "mjpeg",
+        "gif",
+        "vc1",
+        "y4m",
+        "yuv4mpegpipe",
+        "wtv",
+        "swf",
+    ]
 )
 
 

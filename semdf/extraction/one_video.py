@@ -22,7 +22,8 @@ NOTHING = {"frame": -1, "member": "", "regions_member": "", "box": [], "landmark
 @dataclass(frozen=True)
 class Settings:
     """How crops are made. frames: a video; size: pixels; alignment, margin: see `semdf.faces.crops.placement`; format,
-    quality: see `semdf.storage.tars.encode_image`; limits: what is read at all."""
+    quality: see `semdf.storage.tars.encode_image`; limits: what is read at all.
+    """
 
     frames: int = 32
     size: int = 317

@@ -24,7 +24,8 @@ _MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])", re.DOTALL)
 @dataclass(frozen=True)
 class Limits:
     """What is read at all, so that no single file takes all memory. pixels: of a picture or a frame, at most 2**30,
-    where OpenCV ends; file_size: bytes. Both defaults are ours."""
+    where OpenCV ends; file_size: bytes. Both defaults are ours.
+    """
 
     pixels: int = 100_000_000
     file_size: int = 16_000_000_000
@@ -37,7 +38,8 @@ class Limits:
 @dataclass(frozen=True)
 class Sample:
     """Frames of one video. indices: their numbers; images: [H, W, 3] uint8 sRGB each; total: frames of the
-    whole video; problem: "" or why some of the wanted frames are missing."""
+    whole video; problem: "" or why some of the wanted frames are missing.
+    """
 
     indices: list[int]
     images: list[np.ndarray]
@@ -59,7 +61,7 @@ def spread(total: int, count: int) -> list[int]:
     return [int((2 * i + 1) * total // (2 * count)) for i in range(count)]
 
 
-def read_frames(path: Path, count: int, limits: Limits = Limits()) -> Sample:  # noqa: B008 (frozen)
+def read_frames(path: Path, count: int, limits: Limits = Limits()) -> Sample:
     """`count` evenly spread frames of a video, or the one frame of a picture, turned upright.
 
     A video that breaks off gives the frames before that, and says so in `problem`. A picture of 16 bits is read as 8,
@@ -102,7 +104,8 @@ def _read_picture(path: Path, most: int) -> Sample:
 
 def _cut_off(data: bytes) -> bool:
     """Whether a JPEG or PNG lacks its end: OpenCV then fills in grey and says nothing. What follows the end, such as
-    the video of a phone's moving photograph, does not count."""
+    the video of a phone's moving photograph, does not count.
+    """
     if data[:2] == b"\xff\xd8":
         return not _ended(data)
     place = 8

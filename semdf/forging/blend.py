@@ -23,7 +23,7 @@ def blend(image: np.ndarray, patch: np.ndarray, mask: np.ndarray, kind: str) -> 
 
 
 def alpha(image: np.ndarray, patch: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """image (1 - mask) + patch mask, with mask [H, W]."""
+    """Image (1 - mask) + patch mask, with mask [H, W]."""
     return image + (patch - image) * mask[..., None]
 
 

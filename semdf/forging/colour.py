@@ -52,7 +52,8 @@ def match_colour(
 
 def match_statistics(patch: np.ndarray, image: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """The patch with the weighted mean and deviation of the image in each channel: Reinhard et al. (IEEE CG&A 21(5),
-    2001), Eqs. 10-11, when the channels are CIELAB. The deviation is changed by a factor of 2 at the most (ours)."""
+    2001), Eqs. 10-11, when the channels are CIELAB. The deviation is changed by a factor of 2 at the most (ours).
+    """
     total = float(weights.sum())
     if total < 8:
         return patch
@@ -123,7 +124,8 @@ def _smooth(array: np.ndarray, sigma: float) -> np.ndarray:
 
 def _share(lab: np.ndarray, skin: np.ndarray) -> np.ndarray:
     """How much of the skin's change each pixel takes, `[H, W, 3]` (ours): what is darker or greyer than skin takes its
-    part of it, so that pupils stay dark and the whites of eyes and teeth grey on any skin."""
+    part of it, so that pupils stay dark and the whites of eyes and teeth grey on any skin.
+    """
     vivid = np.clip(2 * np.hypot(lab[..., 1], lab[..., 2]) / max(np.hypot(*skin[1:]), 1e-3), 0, 1)
     part = np.clip(lab / np.maximum(skin, 1e-3), 0, [1.1, 1.5, 1.5])
     known = np.clip((skin - 2) / 6, 0, 1)  # skin that has hardly any red or yellow says nothing of a pixel's part

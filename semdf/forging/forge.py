@@ -30,7 +30,8 @@ _NOT_FACE = 64 | 128  # hair, clothes and accessories in a region map; 0 is back
 @dataclass(frozen=True)
 class Portrait:
     """An aligned face crop. image: [H, W, 3] uint8; landmarks: [5, 68 or 189, 2] pixels; regions: [H, W] uint8 bits
-    (`semdf.faces.crops.REGION_BITS`) or None."""
+    (`semdf.faces.crops.REGION_BITS`) or None.
+    """
 
     image: np.ndarray
     landmarks: np.ndarray
@@ -41,7 +42,8 @@ class Portrait:
 @dataclass(frozen=True)
 class Forgery:
     """image: [H, W, 3] uint8; mask: [H, W] float32 in [0, 1], 0 where nothing was touched; label: name of a row of the
-    hierarchy; provenance: what was drawn and used, plain values."""
+    hierarchy; provenance: what was drawn and used, plain values.
+    """
 
     image: np.ndarray
     mask: np.ndarray

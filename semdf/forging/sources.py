@@ -63,7 +63,8 @@ def faces_of(path: Path, out: Path, *, size: int = 256, identity: str = "") -> t
 
 def parser_for(preset: Preset, manifest: pd.DataFrame) -> Parser | None:
     """A face parser if the preset's masks need one: if they come from region maps and the manifest has some face
-    without. Else None."""
+    without. Else None.
+    """
     if preset.options.mask != "regions" or (manifest["regions_member"][manifest["status"] == "ok"] != "").all():
         return None
     from semdf.faces.parsing import Parser

@@ -41,7 +41,8 @@ class CelebDF:
 
     def read(self, root: Path) -> pd.DataFrame:
         """A row for every video on disk or in the list; one that has no file gets the status "missing
-        file"."""
+        file".
+        """
         root = folder(Path(root), self.name)
         listed = _listed(root / LIST, self.name)
         on_disk = {
@@ -85,7 +86,8 @@ class CelebDFv1(CelebDF):
 
 def _listed(path: Path, what: str) -> set[str]:
     """The paths of the test set. Raises DataError where the list's flag (1 = real) and the folder
-    disagree."""
+    disagree.
+    """
     found = set()
     for number, line in lines(path, f"{what}, the list of test videos {LIST}"):
         flag, _, name = line.partition(" ")

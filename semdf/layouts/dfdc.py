@@ -19,7 +19,7 @@ from semdf.errors import DataError, MissingError, ParameterError
 from semdf.layouts.lists import inside, read_json, read_table
 from semdf.layouts.rows import files, folder, table
 
-__all__ = ["LAYOUTS", "DFDC"]
+__all__ = ["DFDC", "LAYOUTS"]
 
 NAME = "DFDC"
 #: Folder -> split.
@@ -46,7 +46,8 @@ class DFDC:
 
     def read(self, root: Path) -> pd.DataFrame:
         """A row for every video on disk or in a list; one that no list names raises DataError, since its label
-        is unknown."""
+        is unknown.
+        """
         root = folder(Path(root), NAME)
         parts = self.parts or [part for part in PARTS if (root / part).is_dir()]
         if not parts:

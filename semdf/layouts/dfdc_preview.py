@@ -34,7 +34,8 @@ class DFDCPreview:
 
     def read(self, root: Path) -> pd.DataFrame:
         """A row for every video in the list; one that has no file gets the status "missing file"; one that no
-        list names raises DataError."""
+        list names raises DataError.
+        """
         root = folder(Path(root), NAME)
         path = first([root / LIST], NAME)
         content = read_json(path, dict, "an object by video")

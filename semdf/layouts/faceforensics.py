@@ -57,7 +57,8 @@ class FaceForensics:
     @classmethod
     def present(cls, root: Path) -> list[FaceForensics]:
         """A layout for each compression, with the manipulations that are there. Raises ParameterError for a folder
-        of another manipulation."""
+        of another manipulation.
+        """
         tops = [path for path in (root / "manipulated_sequences").glob("*") if path.is_dir()]
         originals = folder(root / "original_sequences" / "youtube", f"{NAME}, original videos")
         return [
@@ -67,7 +68,8 @@ class FaceForensics:
 
     def read(self, root: Path) -> pd.DataFrame:
         """A row for every video on disk or in a split file; one that has no file gets the status "missing
-        file"."""
+        file".
+        """
         root = folder(Path(root), NAME)
         pairs = read_pairs(root)
         originals = folder(root / "original_sequences" / "youtube", f"{NAME}, original videos")
@@ -153,7 +155,8 @@ def _chosen(originals: Path, wanted: str) -> str:
 
 def read_pairs(root: Path) -> dict[tuple[str, str], str]:
     """(target, source) -> split, both directions of every pair. Raises DataError when an identity is in two
-    splits."""
+    splits.
+    """
     pairs: dict[tuple[str, str], str] = {}
     home: dict[str, str] = {}
     for split in SPLITS:

@@ -19,7 +19,7 @@ from semdf.layouts.lists import inside, lines
 from semdf.layouts.rows import files, flat, folder, table
 from semdf.method import hierarchy
 
-__all__ = ["LAYOUTS", "METHODS", "FFSC"]
+__all__ = ["FFSC", "LAYOUTS", "METHODS"]
 
 NAME = "FFSC"
 SPLITS = {"Train": "train", "Val": "val", "Test": "test"}
@@ -52,7 +52,8 @@ _SECONDS = re.compile(r"(?P<film>.{11})_[\d.]+_[\d.]+")
 @dataclass(frozen=True)
 class FFSC:
     """Every picture. Identities are not published: the film (YouTube id) stands for the person, and in names of two
-    people the first is the target (our reading). A fake's pristine is the real picture of the same clip and frame."""
+    people the first is the target (our reading). A fake's pristine is the real picture of the same clip and frame.
+    """
 
     @staticmethod
     def marks(root: Path) -> bool:

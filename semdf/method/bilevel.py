@@ -76,7 +76,7 @@ def _combined(gradients: Sequence[Gradients], weights: Tensor) -> Iterator[Tenso
 
 
 def sgd(lr: float, weight_decay: float = 0.0) -> Rule:
-    """theta' = theta - lr (g + weight_decay theta): the form of Liu et al., whatever the optimiser is."""
+    """Theta' = theta - lr (g + weight_decay theta): the form of Liu et al., whatever the optimiser is."""
 
     def rule(_: str, value: Tensor, gradient: Tensor) -> tuple[Tensor, float]:
         return (value * (1 - lr * weight_decay)).sub_(gradient, alpha=lr), -lr

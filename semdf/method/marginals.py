@@ -28,12 +28,12 @@ def marginals(logits: Tensor, hierarchy: Hierarchy) -> Tensor:
 
 
 def log_marginals(logits: Tensor, hierarchy: Hierarchy) -> Tensor:
-    """log p_i, [B, N], of `logits` [B, N]; exact where p_i itself would underflow."""
+    """Log p_i, [B, N], of `logits` [B, N]; exact where p_i itself would underflow."""
     return F.logsigmoid(log_odds(logits, hierarchy))
 
 
 def log_odds(logits: Tensor, hierarchy: Hierarchy) -> Tensor:
-    """log p_i - log(1 - p_i), [B, N], of `logits` [B, N]; half precision is computed in float32."""
+    """Log p_i - log(1 - p_i), [B, N], of `logits` [B, N]; half precision is computed in float32."""
     _check(logits, hierarchy)
     if logits.dtype in (torch.float16, torch.bfloat16):
         logits = logits.float()

@@ -172,7 +172,8 @@ class JointEmbedding(NodeDetector):
 
     def text_features(self) -> Tensor:
         """Features of the prompts `[N or 2N, D]`; kept between calls in inference (eval, no gradients), and in
-        training when the text tower is frozen."""
+        training when the text tower is frozen.
+        """
         used = [p for name, p in self.text.named_parameters() if name != "logit_scale"]
         trained = any(p.requires_grad for p in used)
         if trained and (self.training or torch.is_grad_enabled()):

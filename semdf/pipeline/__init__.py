@@ -1,6 +1,7 @@
 """The checkout: notebooks as stages, their products and pages, and work in shards. No other room knows it.
 
-It may use all other rooms."""
+It may use all other rooms.
+"""
 
 from pathlib import Path
 

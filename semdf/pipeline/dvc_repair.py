@@ -72,7 +72,8 @@ def _stages(root: Path) -> list[str]:
 
 def _locks(path: Path) -> list[str]:
     """Remove DVC's list of readers and writers: none of them is alive, though another process may have the number of
-    one."""
+    one.
+    """
     try:
         empty = not any(json.loads(path.read_text()).values())
     except FileNotFoundError:
@@ -101,7 +102,8 @@ def _lock_file(root: Path) -> list[str]:
 
 def _drafts(root: Path) -> list[str]:
     """Remove files that DVC was about to rename, and those with which it tries what the file system can; and entries of
-    its cache of runs that were begun, on which it stumbles for ever."""
+    its cache of runs that were begun, on which it stumbles for ever.
+    """
     listed = subprocess.run(["git", "ls-files", "--others", "-z"], cwd=root, capture_output=True).stdout.split(b"\0")
     drafts = [root / os.fsdecode(name) for name in listed if DRAFT.search(name)]
     for path in drafts:

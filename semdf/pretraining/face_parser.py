@@ -26,7 +26,7 @@ from semdf.storage.tars import ShardReader
 from semdf.training import determinism
 from semdf.training.checkpoints import keep, resume, warm_cosine
 
-__all__ = ["Record", "Labelled", "cut_face", "fit", "measure", "save"]
+__all__ = ["Labelled", "Record", "cut_face", "fit", "measure", "save"]
 
 COLUMNS = ("id", "identity", "split", "landmarks")
 #: Small parts count more (ours), but little: what counts w times is drawn wherever it is likelier than 1 in 1 + w.
@@ -129,7 +129,8 @@ def fit(stills: Labelled, settings: Settings, *, checkpoints: Path | None = None
 
 def measure(parser: Parser, stills: Labelled, *, size: int = 256, margin: float = 1.6) -> pd.DataFrame:
     """Intersection over union of every region on aligned crops of stills: columns `region`, `iou`, `pixels` (share of
-    the crop that is the region, in percent)."""
+    the crop that is the region, in percent).
+    """
     truths, images = [], []
     for index in range(len(stills)):
         cut = cut_face(*stills.read(index), size, margin)
@@ -203,7 +204,8 @@ def _batches(stills: Labelled, plan: list, settings: Settings, done: int) -> Ite
 
 def _heads(network: BiSeNet, images: Tensor) -> list[Tensor]:
     """Logits of the three heads at an eighth (twice) and a sixteenth of the pictures' size: facexlib's own forward pass
-    without its enlargement to full size, which takes a fifth of a step."""
+    without its enlargement to full size, which takes a fifth of a step.
+    """
     fine, coarse, coarser = network.cp(images)
     fused = network.ffm(fine, coarse)
     heads = ((network.conv_out, fused), (network.conv_out16, coarse), (network.conv_out32, coarser))

@@ -24,7 +24,7 @@ _SCALES = (2, 4, 8, 16, 32)
 
 
 def classes_of(image: np.ndarray, regions: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-    """facexlib's classes `[H, W] uint8` of a rendered person: picture, region bits `[H, W]`, landmarks `[68, 2]`.
+    """Facexlib's classes `[H, W] uint8` of a rendered person: picture, region bits `[H, W]`, landmarks `[68, 2]`.
 
     An eye is what lies between the lids, so inside the landmarks' outline; left and right, above and below are those
     of the picture. What is `other` beside the eyes is glasses, above them a hat; below, neck where it has the colour

@@ -26,7 +26,8 @@ ROWS = "rows.json"
 
 class PartWriter:
     """Appends pieces of work to a new tar in `folder`. Raises WriteError where the disk is full or writing is not
-    allowed; what was put before counts all the same."""
+    allowed; what was put before counts all the same.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.path = Path(folder) / f"{uuid.uuid4().hex}.tar"

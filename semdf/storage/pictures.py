@@ -14,7 +14,8 @@ PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 def allow(data: bytes, name: str, most: int) -> None:
     """Raise DataError if a picture has more than `most` pixels, or is of a kind whose header Pillow does not know:
-    OpenCV would decode some such kinds, of whatever size."""
+    OpenCV would decode some such kinds, of whatever size.
+    """
     found = _pixels(data)
     if found is None or found > most:
         what = "a header of no known kind" if found is None else found

@@ -46,7 +46,8 @@ def encode_png(image: np.ndarray) -> bytes:
 
 def encode_image(image: np.ndarray, kind: str = "png", quality: int = 95) -> bytes:
     """A file of an image `[H, W, 3]` (RGB) or `[H, W]`, uint8. kind: of `FORMATS`; quality: of a JPEG, 1 to 100; its
-    colours keep the full resolution (4:4:4)."""
+    colours keep the full resolution (4:4:4).
+    """
     if kind not in FORMATS or not 1 <= quality <= 100:
         raise ParameterError(
             f"a picture is stored as {' or '.join(FORMATS)}, of quality 1 to 100. Found {kind!r}, {quality}."
@@ -127,7 +128,8 @@ class ShardWriter:
 
 class ShardReader:
     """Random access to the members of a tar. The index is read once; reading is safe from threads and
-    forks."""
+    forks.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
@@ -182,7 +184,8 @@ class ShardReader:
 
 def _index(path: Path) -> dict[str, tuple[int, int]]:
     """Offset and size of every member that is a plain file. Raises ValueError where one does not lie in the file, or
-    not after the one before it: sizes in a header may be anything."""
+    not after the one before it: sizes in a header may be anything.
+    """
     index: dict[str, tuple[int, int]] = {}
     whole, end = path.stat().st_size, 0
     with tarfile.open(path, "r:") as tar:

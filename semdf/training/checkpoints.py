@@ -98,7 +98,8 @@ def warm_cosine(total: int, warmup: float) -> Callable[[int], float]:
 
 def waves(steps: int, total: int, warmup: float, half: int = 5) -> Callable[[int], float]:
     """As `warm_cosine`, but the cosine moves once an epoch of so many steps, goes from 1 to 0 and back in `half` epochs
-    each, and passes over epochs at 0: the authors' schedule (released code)."""
+    each, and passes over epochs at 0: the authors' schedule (released code).
+    """
     rise = max(1, round(warmup * total))
 
     def factor(step: int) -> float:

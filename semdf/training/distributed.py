@@ -130,7 +130,8 @@ def _backend(device: str) -> str:
 
 def share(batch: int) -> Tensor:
     """This process's places in a batch whose first half are fakes, and whose second half are the reals that go with
-    them, in the same order: every n-th pair. Raises ParameterError unless all get equally many."""
+    them, in the same order: every n-th pair. Raises ParameterError unless all get equally many.
+    """
     pairs = batch // 2
     if pairs % size():
         raise ParameterError(f"processes: must divide the {pairs} pairs of a batch, found {size()}")

@@ -35,7 +35,8 @@ def nearest_frames(samples: Samples) -> Samples:
 
 def partners(samples: Samples) -> pd.DataFrame:
     """What paired training makes of the fakes, a row a manipulation: how many there are, how many are paired with their
-    pristine source in the `same_frame` or in an `other_frame`, and how many are `left_out`."""
+    pristine source in the `same_frame` or in an `other_frame`, and how many are `left_out`.
+    """
     fakes = samples.fakes.numpy()
     rows, partner = samples.rows.iloc[fakes], samples.partner.numpy()[fakes]
     same = (partner >= 0) & (rows["frame"].to_numpy() == samples.rows["frame"].to_numpy()[partner])

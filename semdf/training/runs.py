@@ -163,7 +163,8 @@ def configure(run: str, seed: int, train: Mapping[str, Any], crop: Mapping[str, 
 
 def _unread(config: Config) -> set[str]:
     """Fields of `train` and `variant` that make no difference to a run of this objective and these variants, or not the
-    one that they are named for."""
+    one that they are named for.
+    """
     objective, variant = config.objective, config.variant
     unread: set[str] = set()
     if objective == "binary":

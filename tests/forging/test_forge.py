@@ -97,7 +97,7 @@ def test_nothing_changes_outside_the_mask(options, region, points, seed):
     made = made_of(target, source, region, seed, options)
     if made is not None:
         assert made.image.dtype == np.uint8 and made.mask.dtype == np.float32
-        assert 0 <= made.mask.min() and made.mask.max() <= 1
+        assert made.mask.min() >= 0 and made.mask.max() <= 1
         np.testing.assert_array_equal(made.image[made.mask == 0], target.image[made.mask == 0])
         assert (made.image != target.image).any()
         assert json.loads(json.dumps(made.provenance)) == made.provenance
