@@ -14,7 +14,7 @@ from semdf.artifacts import read_table
 from semdf.errors import DataError, ParameterError
 from semdf.evaluation.detector import Detector
 from semdf.explanation.relevance import conceal, iou, maps, pointing_game
-from semdf.forging.masks import core
+from semdf.faces.regions import core
 from semdf.storage.tars import read_image
 from semdf.training.datasets import views
 

@@ -13,9 +13,10 @@ import numpy as np
 
 from semdf.errors import DataError, ParameterError
 from semdf.faces.landmarks import span
+from semdf.faces.regions import core, joined, neighbours, parts
 from semdf.forging.blend import blend
 from semdf.forging.colour import match_colour, relight, sharpen, soften
-from semdf.forging.masks import core, joined, neighbours, parts, soft_mask
+from semdf.forging.masks import soft_mask
 from semdf.forging.presets import Options
 from semdf.forging.warp import align, jitter, piecewise, warp
 
@@ -73,7 +74,7 @@ def forge(
     Pixels where the mask is 0 are the target's, bit for bit. A face as its own source is returned as it is if the
     options alter nothing.
 
-    region: one of `semdf.forging.masks.REGIONS`, or several joined by "+". seed: everything random comes from it.
+    region: one of `semdf.faces.regions.REGIONS`, or several joined by "+". seed: everything random comes from it.
     Raises DataError when the region does not lie in both images, or when a region map is wanted and not there.
     """
     region, label = joined(region), label_of(region, own=target is source)

@@ -14,10 +14,11 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from semdf.errors import DataError, ParameterError
+from semdf.faces.regions import joined
 from semdf.forging.blend import BLENDS
 from semdf.forging.colour import COLOURS
 from semdf.forging.donors import PAIRINGS, SOURCES
-from semdf.forging.masks import Shape, joined
+from semdf.forging.masks import Shape
 from semdf.forging.warp import ALIGNMENTS
 
 __all__ = ["AS_PRESET", "MASKS", "Options", "Preset", "choose", "known", "load"]

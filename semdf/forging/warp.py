@@ -39,7 +39,7 @@ class Warp:
 def align(source: np.ndarray, target: np.ndarray, region: str = "") -> np.ndarray:
     """The similarity `[2, 3]` that takes the source's landmarks to the target's: those of a region, or the five.
 
-    region: a name of `semdf.forging.masks.REGIONS`, joined ones too.
+    region: a name of `semdf.faces.regions.REGIONS`, joined ones too.
     """
     source, target = ibug(source), ibug(target)
     if region and len(source) == len(target) == 68:

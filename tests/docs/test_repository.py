@@ -63,7 +63,7 @@ ARROWS = {
     "evaluation": "method storage training",
     "pretraining": "faces method storage training",
     "forging": "extraction faces layouts storage",
-    "explanation": "evaluation extraction faces forging method storage training",
+    "explanation": "evaluation extraction faces method storage training",
     "ablation": "evaluation forging layouts method training",
     "pipeline": "ablation evaluation extraction faces forging method storage training",
 }

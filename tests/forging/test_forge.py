@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from semdf.errors import DataError, ParameterError
 from semdf.faces.landmarks import five, from_tem, ibug, read_template
+from semdf.faces.regions import REGIONS, core, joined, neighbours, parts
 from semdf.forging import presets
 from semdf.forging.blend import BLENDS, alpha, blend, laplacian, membrane, poisson
 from semdf.forging.colour import (
@@ -27,7 +28,7 @@ from semdf.forging.colour import (
 )
 from semdf.forging.donors import Donors, poses, skin_tone
 from semdf.forging.forge import SELF, Options, Portrait, forge, label_of
-from semdf.forging.masks import REGIONS, Shape, core, joined, neighbours, parts
+from semdf.forging.masks import Shape
 from semdf.forging.on_the_fly import Forger
 from semdf.forging.warp import ALIGNMENTS, align, jitter, piecewise, warp
 from semdf.method import hierarchy
@@ -229,7 +230,7 @@ def test_a_face_outside_the_image_is_refused():
 
 
 def test_unknown_names_are_answered_with_the_known():
-    with pytest.raises(ParameterError, match="lips, mouth, skin, face.*Found 'ear'"):
+    with pytest.raises(ParameterError, match="lips, mouth, skin, face.*found 'ear'"):
         forge(portrait(1), portrait(2), "ear", seed=0)
     with pytest.raises(ParameterError, match="self_blended, sjedd, sjedd_small, sladd. Found 'best'"):
         presets.load("best")
