@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from semdf.errors import DataError, MissingError, SemdfError, WriteError
+from semdf.storage.columns import kind_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,13 +38,6 @@ __all__ = [
     "writing",
 ]
 
-#: What the cells of columns are, wherever a product has a column of that name.
-TEXT = frozenset(
-    ("dataset", "manipulation", "video", "sample", "path", "label", "split", "target", "source", "pristine",
-     "compression", "shard", "member", "regions_member", "mask_member", "donor", "provenance", "status")
-)  # fmt: skip
-WHOLE = frozenset(("frame",))
-POINTS = frozenset(("box", "landmarks"))
 #: No point lies further from a picture's corner, pixels: larger numbers overflow in what is computed of them (ours).
 FAR = 1e6
 
@@ -151,8 +145,7 @@ def read_cells(path: str | Path) -> pd.DataFrame:
 
 
 def checked(frame: pd.DataFrame, name: str, columns: Iterable[str], *, kinds: bool = True) -> pd.DataFrame:
-    """`frame` if it has `columns`, each once, and their cells are what TEXT, WHOLE and POINTS say: text, whole numbers,
-    pairs of finite numbers in turn; probabilities (p_...) and scores are numbers.
+    """`frame` if it has `columns`, each once, and their cells are of the kind that `semdf.storage.columns` names.
 
     Raises DataError, which names the first cell that is not.
     """
@@ -162,17 +155,18 @@ def checked(frame: pd.DataFrame, name: str, columns: Iterable[str], *, kinds: bo
     if twice := sorted(set(map(str, frame.columns[frame.columns.duplicated()]))):
         raise DataError(f"{name} must have each column once, found {twice} again")
     for column in columns if kinds and len(frame) else ():
-        if column in TEXT:
+        kind = kind_of(column)
+        if kind == "text":
             rule, good = "text in UTF-8", _utf8
             whole = not frame[column].isna().any() and pd.api.types.infer_dtype(frame[column], skipna=False) == "string"
             whole = whole and (frame[column].dtype != object or _utf8("".join(frame[column])))
-        elif column in WHOLE:
+        elif kind == "whole number":
             rule, good = "a whole number", lambda cell: isinstance(cell, int | np.integer) and cell is not True
             whole = pd.api.types.is_integer_dtype(frame[column]) and not frame[column].isna().any()
-        elif column in POINTS:
+        elif kind == "points":
             rule, good = "a list of finite numbers, x and y in turn", _points
             whole = frame[column].map(_points).all()
-        elif column == "score" or column.startswith("p_"):
+        elif kind == "number":
             rule, good = "a number", lambda cell: isinstance(cell, float | int | np.number)
             whole = pd.api.types.is_numeric_dtype(frame[column])
         else:

@@ -15,12 +15,13 @@ from semdf.artifacts import read_table
 from semdf.errors import DataError, MissingError
 from semdf.evaluation.smoothness import numbers
 from semdf.pipeline import ROOT
+from semdf.storage.columns import MEASURED_ITEM
 from semdf.storage.tars import read_image
 
 __all__ = ["KEYS", "domains", "measure_crops", "measure_expansion", "measure_file", "measure_items"]
 
 #: What is known of an item: below data/, and who is in it as `<domain>/<person>/<clip>`.
-KEYS = ("path", "dataset", "manipulation", "fake", "target", "source")
+KEYS = MEASURED_ITEM
 
 
 def domains(provenance: pd.DataFrame) -> dict[str, pd.DataFrame]:

@@ -13,16 +13,12 @@ from people.body.parameters import Scene
 from people.forging.methods import METHODS
 from people.scenes.motion import Clip
 from semdf.artifacts import atomic
+from semdf.storage.columns import PROVENANCE
 
 __all__ = ["COLUMNS", "describe_forgery", "describe_pristine", "write_provenance"]
 
-#: One row an item. path: below data/; target, source: "<domain>/<identity>/<clip>", which with `seed` draw the
-#: person and the clip; donor, trace, area, blend: the family; settings, codec: JSON of the forgery's Settings and
-#: of how it was stored; person, scene: JSON of the Person and of the rest of the Scene that was rendered for this
-#: item (first frame): the pristine one, or the donor that a forgery pastes or shows. Age, gender and melanin are
-#: that person's.
-COLUMNS = ("dataset", "path", "manipulation", "fake", "target", "source", "seed", "donor", "trace", "area", "blend",
-           "settings", "codec", "age", "gender", "melanin", "person", "scene")  # fmt: skip
+#: One row an item; `semdf.storage.columns` says what each column means.
+COLUMNS = tuple(PROVENANCE)
 
 
 def describe_pristine(job: Job, target: Clip, codec) -> dict:

@@ -11,6 +11,7 @@ from sklearn import metrics
 
 from semdf.errors import DataError, ParameterError
 from semdf.evaluation.intervals import auc_interval, checked
+from semdf.storage.columns import FRAME_SCORES, VIDEO
 
 __all__ = [
     "AGGREGATIONS",
@@ -27,9 +28,9 @@ __all__ = [
 ]
 
 #: What a score table holds of every video, besides `fake` (0 or 1), `frames` (scored), `status` and `p_<node>`.
-VIDEO_COLUMNS = ("dataset", "manipulation", "video", "target", "pristine", "label", "split")
+VIDEO_COLUMNS = VIDEO
 #: And of every frame, besides `p_<node>` for the other nodes.
-FRAME_COLUMNS = (*VIDEO_COLUMNS, "frame", "status", "p_fake")
+FRAME_COLUMNS = FRAME_SCORES
 Aggregation = Literal["mean", "median", "top3"]
 AGGREGATIONS = get_args(Aggregation)
 FALSE_ALARMS = (0.01, 0.05)  # at which the true positive rate is read

@@ -20,12 +20,13 @@ from sklearn.preprocessing import StandardScaler
 
 from semdf.errors import DataError, ParameterError
 from semdf.evaluation.intervals import Interval, checked, student, weighted_auc
+from semdf.storage.columns import VIDEO
 from semdf.storage.tars import read_image
 
 __all__ = ["KEYS", "STRATA", "adjusted_auc", "classifier", "numbers", "strata", "video_numbers"]
 
 #: What `video_numbers` keeps of a manifest, besides the numbers.
-KEYS = ("dataset", "manipulation", "video", "target", "pristine", "label", "split")
+KEYS = VIDEO
 #: As many remove some 90 % of a bias that one number causes (Cochran, Biometrics 24, 1968).
 STRATA = 5
 

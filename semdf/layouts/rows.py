@@ -8,28 +8,13 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from semdf.errors import DataError, MissingError
+from semdf.storage.columns import LAYOUT
 from semdf.storage.pictures import PICTURES
 
 __all__ = ["COLUMNS", "MISSING", "OK", "files", "flat", "folder", "refuse", "table"]
 
-#: One row a video or picture. `video`: "<data set>/<manipulation>/<name>", the same file has the same key in every
-#: layout option; `path`: posix, relative to the root; `label`: name of a label row, in every hierarchy of the
-#: package; `split`: train, val, test or ""; `target`, `source`: identities (the body's and the pasted face's, "" if
-#: none or unknown); `pristine`: key of the untouched video of the same frames ("" for reals and where unknown);
-#: `status`: "ok" or why not.
-COLUMNS = (
-    "dataset",
-    "manipulation",
-    "video",
-    "path",
-    "label",
-    "split",
-    "target",
-    "source",
-    "pristine",
-    "compression",
-    "status",
-)
+#: One row a video or picture; `semdf.storage.columns` says what each column means.
+COLUMNS = LAYOUT
 OK = "ok"
 MISSING = "missing file"
 

@@ -12,12 +12,13 @@ import pandas as pd
 
 from semdf.artifacts import read_table
 from semdf.errors import DataError, ParameterError
+from semdf.storage.columns import STILLS
 from semdf.storage.tars import decode_png, read_member
 
 __all__ = ["COLUMNS", "Stills", "load", "mirror", "view"]
 
 #: What the manifest must tell of every picture; a column an attribute comes besides.
-COLUMNS = ("id", "identity", "split", "caption", "captions", "landmarks")
+COLUMNS = STILLS
 #: Side of the deterministic view, in heights of the face from brows to chin: a little wider than crops of the
 #: embedded benchmarks, so that hair and hats are seen (ours).
 ZOOM = 1.5

@@ -13,6 +13,7 @@ import pandas as pd
 
 from semdf.artifacts import digest, read_json, read_table, write_json, write_table, writing
 from semdf.errors import DataError, MissingError
+from semdf.storage.columns import CROP, MEMBERS, VIDEO_KEY
 from semdf.storage.paths import below
 from semdf.storage.tars import ShardReader, ShardWriter
 
@@ -20,14 +21,10 @@ __all__ = [
     *("COLUMNS", "EXPANSION", "EXTRACTION", "LAYOUT", "Piece", "assemble", "completed", "join", "part_of", "written")
 ]
 
-#: What a manifest has after the layout's columns. frame: its number, -1 in the one row of a video without a frame;
-#: box: [4] x0, y0, x1, y1 in the frame; landmarks: x, y in turn, in the crop (both pixels; empty without a face);
-#: status: "ok" or why there is no crop.
-#: Before them, at least what names a crop's place.
-LAYOUT = ("dataset", "manipulation", "video")
-COLUMNS = ("frame", "sample", "shard", "member", "regions_member", "box", "landmarks", "score", "status")
-#: Those that name members of the tar.
-MEMBERS = ("member", "regions_member", "mask_member")
+#: What a manifest has at least of the layout's columns: they name the place of a crop.
+LAYOUT = VIDEO_KEY
+#: What a manifest has after the layout's columns.
+COLUMNS = CROP
 #: Names of the record that says that a folder is complete: of crops, whose pieces of work are videos, and of
 #: forgeries, whose pieces are pictures.
 EXTRACTION, EXPANSION = RECORDS = ("extract.json", "expand.json")
