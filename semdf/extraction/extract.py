@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context, parent_process
-from multiprocessing.connection import wait
 from pathlib import Path
 
 import cv2
@@ -24,8 +20,10 @@ from semdf import __version__
 from semdf.artifacts import checked, digest, read_json, write_json
 from semdf.errors import DataError, ParameterError
 from semdf.extraction.one_video import Settings, cut, stem
+from semdf.extraction.pool import worker_pool
 from semdf.extraction.video import Limits
 from semdf.faces.finders import FaceFinder
+from semdf.storage.columns import EXTRACTION_INPUT
 from semdf.storage.journal import PartReader, PartWriter, claim
 from semdf.storage.manifest import COLUMNS, Piece, assemble, completed, join, part_of
 from semdf.storage.paths import below, leaves
@@ -33,7 +31,7 @@ from semdf.storage.paths import below, leaves
 __all__ = ["COLUMNS", "CROP", "Settings", "extract", "join"]
 
 #: What extraction asks of a layout's table.
-NEEDED = ("dataset", "manipulation", "video", "path")
+NEEDED = EXTRACTION_INPUT
 #: Changes when equal settings make other bytes: unfinished work of another number is void.
 FORM = 3
 #: Name of the file that says how the crops are cut, which training asks for.
@@ -182,7 +180,7 @@ def _run(jobs: list[_Job], total: int, workers: int, worker: _Worker) -> None:
             return
         step = min(max(len(jobs) // (8 * workers), 1), 32)
         chunks = [jobs[start : start + step] for start in range(0, len(jobs), step)]
-        with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_start, initargs=(worker,)) as pool:
+        with worker_pool(workers, _start, worker) as pool:
             try:
                 for future in as_completed([pool.submit(_run_all, chunk) for chunk in chunks]):
                     bar.update(future.result())
@@ -210,13 +208,9 @@ _WORKER: _Worker | None = None
 
 
 def _start(worker: _Worker) -> None:
-    """What a process of the pool does first; it ends when the process that started it is gone."""
+    """Keep the worker of this process of the pool."""
     global _WORKER
     _WORKER = worker
-    cv2.setNumThreads(1)
-    parent = parent_process()
-    assert parent, "this is a process of the pool"
-    threading.Thread(target=lambda: (wait([parent.sentinel]), os._exit(1)), daemon=True).start()
 
 
 def _run_all(jobs: list[_Job]) -> int:

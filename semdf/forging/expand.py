@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict
-from multiprocessing import get_context, parent_process
-from multiprocessing.connection import wait
 from pathlib import Path, PurePosixPath
 
 import cv2
@@ -21,9 +16,11 @@ from tqdm.auto import tqdm
 from semdf import __version__
 from semdf.artifacts import checked, digest, writing
 from semdf.errors import DataError, ParameterError
+from semdf.extraction.pool import worker_pool
 from semdf.forging.forge import Options, Portrait, forge, label_of
 from semdf.forging.plan import Job, Parser, parsed, plan
 from semdf.forging.presets import Preset, load
+from semdf.storage.columns import FORGERY, FORGING_INPUT
 from semdf.storage.journal import claim
 from semdf.storage.manifest import EXPANSION, Piece, assemble, completed, part_of, written
 from semdf.storage.paths import below, leaves
@@ -32,13 +29,10 @@ from semdf.storage.tars import encode_png, read_image
 __all__ = ["EXTRA", "RECOMPRESSED", "Parser", "expand"]
 
 #: Columns that an expanded manifest has after those of the manifest it comes from.
-EXTRA = ("mask_member", "donor", "provenance")
+EXTRA = FORGERY
 
 #: What expansion asks of a manifest.
-NEEDED = (
-    *("dataset", "manipulation", "video", "label", "split", "target", "source", "frame", "sample", "shard", "member"),
-    *("regions_member", "landmarks", "status"),
-)
+NEEDED = FORGING_INPUT
 
 #: The manipulation of compressed copies of real crops.
 RECOMPRESSED = "recompressed"
@@ -148,19 +142,10 @@ def _forged(tasks: list[tuple[Job, Path, Options]], workers: int) -> Iterator[Pi
         if workers == 1 or len(tasks) < 32:
             made = map(_make, tasks)
         else:
-            pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin)
-            made = stack.enter_context(pool).map(_make, tasks, chunksize=16)
+            made = stack.enter_context(worker_pool(workers)).map(_make, tasks, chunksize=16)
         for row, members in made:
             yield row, members, [row]
             bar.update()
-
-
-def _begin() -> None:
-    """What a process of the pool does first; it ends when the process that started it is gone."""
-    cv2.setNumThreads(1)
-    parent = parent_process()
-    assert parent, "this is a process of the pool"
-    threading.Thread(target=lambda: (wait([parent.sentinel]), os._exit(1)), daemon=True).start()
 
 
 def _make(task: tuple[Job, Path, Options]) -> tuple[dict, dict[str, bytes]]:
