@@ -9,6 +9,7 @@ import click
 
 from semdf import params
 from semdf.ablation.matrix import jobs, train_missing, write
+from semdf.ablation.one_training import Job
 from semdf.errors import SemdfError
 from semdf.pipeline import ROOT
 
@@ -20,11 +21,13 @@ WORK = ROOT / "scratch" / "ablate"
 
 @click.command()
 @click.option("--out", default="ablations", type=Path, help="Folder of the tables.")
-@click.option("--faces", default="faces", type=Path)
-@click.option("--expanded", default="expanded", type=Path)
-@click.option("--group", "names", multiple=True, help="A group of the matrix; all by default.")
-@click.option("--seed", "seeds", multiple=True, type=int, help="Instead of the seeds of the parameters.")
-@click.option("--minutes", default=float("inf"), help="Start no training after so many, write what is done.")
+@click.option("--faces", default="faces", type=Path, help="What the stage extract made.")
+@click.option("--expanded", default="expanded", type=Path, help="What the stage expand made.")
+@click.option("--group", "names", multiple=True, help="Train this group of the matrix; all by default.")
+@click.option("--seed", "seeds", multiple=True, type=int, help="Use this seed instead of those of params.yaml.")
+@click.option(
+    "--minutes", default=float("inf"), help="Start no training after so many minutes; write the tables of what is done."
+)
 @click.option("--missing", is_flag=True, help="Only say what is still to be trained.")
 def main(
     out: Path, faces: Path, expanded: Path, names: Sequence[str], seeds: Sequence[int], minutes: float, missing: bool
@@ -39,14 +42,21 @@ def main(
     try:
         todo = jobs(blocks, ROOT / faces, ROOT / expanded, WORK)
         if missing:
-            each = {job.folder: job for job in reversed(todo)}.values()
-            left = [f"{job.run}-{job.seed}" for job in reversed(each) if not job.done]
-            click.echo(f"{len(each) - len(left)} of {len(each)} trainings done; missing: {', '.join(left) or 'none'}")
+            click.echo(_progress(todo))
             return
         train_missing(todo, blocks, minutes=minutes)
         write(todo, groups, ROOT / out)
     except SemdfError as error:
         raise click.ClickException(str(error)) from None
+
+
+def _progress(todo: Sequence[Job]) -> str:
+    """How many trainings are done, and the names of those that are not; jobs that share a folder are one training."""
+    each: dict[Path, Job] = {}
+    for job in todo:
+        each.setdefault(job.folder, job)
+    missing = [f"{job.run}-{job.seed}" for job in each.values() if not job.done]
+    return f"{len(each) - len(missing)} of {len(each)} trainings done; missing: {', '.join(missing) or 'none'}"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Claims with the file each number comes from, and who makes that file when it is not there."""
+"""Claims, the file that each number comes from, and the command that makes the file."""
 
 from __future__ import annotations
 
@@ -17,56 +17,71 @@ from semdf.pipeline import ROOT
 
 __all__ = ["BY_HAND", "Maker", "claim", "maker", "read"]
 
-#: Files in the repository that no stage makes -> what does.
+#: File of the repository that no stage makes -> how it is made.
 BY_HAND = {"benchmarks/results.json": "make benchmark", "literature/claims.csv": "found and entered by hand"}
 
 
 @dataclass(frozen=True)
 class Maker:
-    """Who makes a file. command: what to run; notebook: the notebook of the stage, or "" where there is none."""
+    """What makes a file.
+
+    Attributes:
+        command: What to run.
+        notebook: The notebook of the stage; empty where there is none.
+    """
 
     command: str
     notebook: str = ""
 
 
 def maker(path: str, root: Path = ROOT) -> Maker:
-    """The stage of dvc.yaml whose product `path` is, or the entry of BY_HAND.
+    """The stage of dvc.yaml that has `path` among its products, or the entry of BY_HAND.
 
     >>> maker("figures/auc.csv").command
     'dvc repro generalise'
 
     Raises:
-        ParameterError: nothing makes such a file.
+        ParameterError: Nothing makes such a file.
     """
     if path in BY_HAND:
         return Maker(BY_HAND[path])
     stages = YAML(typ="safe").load(root / "dvc.yaml")["stages"]
     for stage, entry in stages.items():
         for product in _products(entry):
-            if found := re.fullmatch(_pattern(product), path):
-                items = "-".join(found.groups())
-                notebook = re.search(r"notebooks/\S+\.ipynb", entry["cmd"])
-                return Maker(
-                    f"dvc repro {stage}@{items}" if items else f"dvc repro {stage}",
-                    notebook.group() if notebook else "",
-                )
+            found = re.fullmatch(_pattern(product), path)
+            if found is None:
+                continue
+            items = "-".join(found.groups())
+            target = f"{stage}@{items}" if items else stage
+            notebook = re.search(r"notebooks/\S+\.ipynb", entry["cmd"])
+            return Maker(f"dvc repro {target}", notebook.group() if notebook else "")
     raise ParameterError(
         f"path must be a product of a stage of dvc.yaml or one of {', '.join(BY_HAND)}, found {path!r}"
     )
 
 
 def _products(entry: Mapping[str, Any]) -> list[str]:
-    parts = [part for kind in ("outs", "metrics", "plots") for part in entry.get(kind, [])]
-    return [next(iter(part)) if isinstance(part, Mapping) else part for part in parts]
+    """Paths that a stage writes. DVC's file has each as a text, or as the only key of a mapping with settings."""
+    products: list[str] = []
+    for kind in ("outs", "metrics", "plots"):
+        for product in entry.get(kind, []):
+            products.append(next(iter(product)) if isinstance(product, Mapping) else product)
+    return products
 
 
 def _pattern(product: str) -> str:
-    """`runs/${item.objective}-${item.seed}/x` as an expression with a group an item."""
-    return r"([^/]+)".join(map(re.escape, re.split(r"\$\{[^}]*\}", product)))
+    """A regular expression for a path such as `runs/${item.objective}-${item.seed}/x`, with a group for each item."""
+    fixed = re.split(r"\$\{[^}]*\}", product)
+    return r"([^/]+)".join(re.escape(part) for part in fixed)
 
 
 def read(path: str, root: Path = ROOT) -> Any:
-    """What a JSON or CSV file of the repository holds. Raises MissingError or DataError."""
+    """The contents of a JSON or CSV file of the repository.
+
+    Raises:
+        MissingError: No such file.
+        DataError: The file cannot be read.
+    """
     return read_json(root / path) if path.endswith(".json") else read_table(root / path)
 
 
@@ -74,16 +89,19 @@ def claim(text: str, path: str, find: Callable[[Any], float | str], root: Path =
     """A row of the tour: claim, number, file, notebook.
 
     Args:
-        find: Takes what `read` gives to the number, or to words.
+        text: The claim.
+        path: The file, relative to `root`.
+        find: Takes the contents of the file, as `read` returns them, and gives the number or words.
+        root: The folder of dvc.yaml.
 
     Returns:
-        `number` says which command makes the file when it is not there.
+        A row whose `number` names the command to run where the file is not there.
 
     Raises:
-        DataError: the file is there but does not hold the number.
+        DataError: The file is there but does not hold the number.
     """
     made = maker(path, root)
-    row = {
+    row: dict[str, Any] = {
         "claim": text,
         "number": f"not there yet: {made.command}",
         "file": path,
@@ -97,4 +115,5 @@ def claim(text: str, path: str, find: Callable[[Any], float | str], root: Path =
         raise DataError(f"{path} must hold the number of {text!r}, found none: {error!r}") from None
     if not isinstance(number, str) and pd.isna(number):
         raise DataError(f"{path} must hold the number of {text!r}, found {number}")
-    return {**row, "number": number}
+    row["number"] = number
+    return row

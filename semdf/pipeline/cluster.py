@@ -1,10 +1,10 @@
-"""Shards on a cluster, by Dask: a killed worker's shard is done again, and nothing of the others.
+"""Shards on a cluster, by Dask: when a worker is killed, its shard is done again, and no other.
 
     from dask.distributed import Client
     run_shards(rows, root, out, finder, 100, client=Client("tcp://SCHEDULER:8786"), frames=32)
     expand_shards(manifest, root, out, 100, client=Client("tcp://SCHEDULER:8786"), preset="sjedd", seed=0)
 
-Needs `pip install semdf[cluster]`, and a folder for `out` that all workers see.
+Needs `pip install semdf[cluster]`, and a folder `out` that all workers see.
 """
 
 from __future__ import annotations
@@ -41,20 +41,27 @@ def run_shards(
     retries: int = 2,
     **settings: Any,
 ) -> pd.DataFrame:
-    """`extract` of every shard on the workers of a cluster, put together: the files and rows of one run.
+    """Extract every shard on the workers of a cluster and join them: the same files and rows as one run of `extract`.
 
-    What was interrupted goes on from there when it is called again with the same arguments.
+    An interrupted call goes on where it stopped when it is made again with the same arguments.
 
-    rows, root, out, finder, settings: of `extract`; each shard is done by one process.
-    shards: more than workers, so that none waits long for the last.
-    client: a Dask client or the address of a scheduler; None: Dask's own settings, such as DASK_SCHEDULER_ADDRESS, or
-        else processes of this machine.
-    retries: of a shard that ended with an error. Dask itself starts a shard again whose worker was killed, three
-        times unless its setting `distributed.scheduler.allowed-failures` says otherwise.
+    Args:
+        rows: As for `extract`, like `root`, `out` and `finder`.
+        root: See `rows`.
+        out: See `rows`.
+        finder: See `rows`.
+        shards: Their number. With several times as many as workers, no worker waits long for the last one.
+        client: A Dask client, or the address of a scheduler. None takes Dask's own settings, such as
+            DASK_SCHEDULER_ADDRESS, else processes of this machine.
+        retries: How often a shard that ended with an error is tried again. When a worker is killed, Dask starts its
+            shard again by itself: three times, unless its setting `distributed.scheduler.allowed-failures` is another.
+        **settings: Further arguments of `extract`; each shard is done by one process.
 
-    Raises MissingError without Dask, DataError when a shard has killed its worker once too often.
+    Raises:
+        MissingError: Dask is not installed.
+        DataError: A shard has killed more workers than Dask allows.
     """
-    return _all(_extract, rows, shards, client, retries, Path(root), Path(out), finder, settings)
+    return _run_all(_extract, rows, shards, client, retries, (Path(root), Path(out), finder, settings))
 
 
 def expand_shards(
@@ -67,47 +74,65 @@ def expand_shards(
     retries: int = 2,
     **settings: Any,
 ) -> pd.DataFrame:
-    """`expand` of every shard on the workers of a cluster, put together: the files of one run and its
-    manifest, which is written as well.
+    """Expand every shard on the workers of a cluster and join them: the same files as one run of `expand`.
 
-    manifest, root, out, settings: of `expand`; the others and the errors are those of `run_shards`. A shard whose
-    worker was killed starts again; called again with the same arguments, those that are complete are left alone.
+    The manifest is written as well. A shard whose worker was killed starts from its beginning; when the call is made
+    again with the same arguments, complete shards are left alone.
+
+    Args:
+        manifest: As for `expand`, like `root` and `out`.
+        root: See `manifest`.
+        out: See `manifest`.
+        shards: As for `run_shards`, like `client` and `retries`.
+        client: See `shards`.
+        retries: See `shards`.
+        **settings: Further arguments of `expand`.
+
+    Raises:
+        MissingError: Dask is not installed.
+        DataError: A shard has killed more workers than Dask allows.
     """
-    return _all(_expand, manifest, shards, client, retries, Path(root), Path(out), settings)
+    return _run_all(_expand, manifest, shards, client, retries, (Path(root), Path(out), settings))
 
 
-def _all(
-    work: Callable[..., int], rows: pd.DataFrame, shards: int, client: Client | str | None, retries: int, root: Path,
-    out: Path, *more: Any,
-) -> pd.DataFrame:  # fmt: skip
-    """Do `work` of every shard and put them together."""
+def _run_all(
+    work: Callable[..., int],
+    rows: pd.DataFrame,
+    shards: int,
+    client: Client | str | None,
+    retries: int,
+    arguments: tuple[Any, ...],
+) -> pd.DataFrame:
+    """Do `work` for every shard and join them; `arguments` are those of `work`, from `root` and `out` on."""
+    out: Path = arguments[1]
     try:
         from distributed import Client, KilledWorker, as_completed
     except ImportError as error:
         raise MissingError("cluster: needs Dask, `pip install semdf[cluster]`") from error
     if shards < 1:
-        raise ParameterError(f"shards should be at least 1. Found {shards}.")
-    table = write_table(rows, out / ".rows.parquet")  # not sent along with each of the tasks
+        raise ParameterError(f"shards must be at least 1, found {shards}")
+    table = write_table(rows, out / ".rows.parquet")  # read by each task, not sent along with it
     with ExitStack() as stack:
         dask = client if isinstance(client, Client) else stack.enter_context(Client(client))
-        common = table, root, out, *more
-        tasks = [dask.submit(work, (i, shards), *common, retries=retries, pure=False) for i in range(shards)]
+        tasks = []
+        for i in range(shards):
+            tasks.append(dask.submit(work, (i, shards), table, *arguments, retries=retries, pure=False))
         stack.callback(dask.cancel, tasks)
         try:
             for task in tqdm(as_completed(tasks), total=shards, desc="shards", unit="shard", mininterval=1):
                 task.result()
         except KilledWorker as error:
-            raise DataError(f"cluster: expected the workers to live. Found a shard that kills them: {error}") from error
+            raise DataError(f"cluster: workers must live, found a shard that kills them: {error}") from error
     manifest = join(out)
     table.unlink()
     return manifest
 
 
 def _extract(shard: tuple[int, int], table: Path, root: Path, out: Path, finder: FaceFinder, settings: dict) -> int:
-    """Do one shard; how many rows it has."""
+    """Extract one shard; the number of its rows."""
     return len(extract(read_table(table), root, out, finder, shard=shard, **settings))
 
 
 def _expand(shard: tuple[int, int], table: Path, root: Path, out: Path, settings: dict) -> int:
-    """As above, of an expansion."""
+    """Expand one shard; the number of its rows."""
     return len(expand(read_table(table), root, out, shard=shard, **settings))

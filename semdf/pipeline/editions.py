@@ -1,10 +1,10 @@
-"""The student and the instructor edition of the notebooks: with exercises open, and with their solutions.
+"""Two editions of the notebooks: the student's without the solutions of exercises, the instructor's with them.
 
     python -m semdf.pipeline.editions --out scratch/editions
 
 In the sources every exercise has a cell tagged `solution`, whose answer stands between two marks, and a cell tagged
-`grade`, which raises where the answer is wrong; so the sources are their own test. The marks are nbgrader's
-(nbgrader.readthedocs.io, ClearSolutions), which would do the same.
+`grade`, which raises an error when the answer is wrong; so the sources are their own test. The marks are those of
+nbgrader (nbgrader.readthedocs.io, ClearSolutions), which removes such answers too.
 """
 
 from __future__ import annotations
@@ -22,43 +22,47 @@ from semdf.pipeline import ROOT
 
 __all__ = ["BEGIN", "END", "instructor", "student", "write"]
 
-BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
+BEGIN = "### BEGIN SOLUTION"
+END = "### END SOLUTION"
 ANSWER = "# your answer\n"
 SOLVED = re.compile(rf"^{BEGIN}\n.*?^{END}(?:\n|\Z)", re.M | re.S)
 
 
 def instructor(notebook: NotebookNode) -> NotebookNode:
-    """Everything: a copy of the source without outputs.
+    """A copy of the source without outputs.
 
     Raises:
-        DataError: a solution without its two marks, or without a grade.
+        DataError: A solution lacks one of its two marks, or its grade.
     """
     copy = nbformat.from_dict(notebook)
     for cell in copy.cells:
         if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-    solved, graded = ([c["id"] for c in copy.cells if tag in _tags(c)] for tag in ("solution", "grade"))
-    if [name.rpartition("-")[2] for name in solved] != [name.rpartition("-")[2] for name in graded]:
+            cell.outputs = []
+            cell.execution_count = None
+    solved = [cell["id"] for cell in copy.cells if "solution" in _tags(cell)]
+    graded = [cell["id"] for cell in copy.cells if "grade" in _tags(cell)]
+    if [_number(name) for name in solved] != [_number(name) for name in graded]:
         raise DataError(f"every solution must have its grade, found {solved} and {graded}")
     for cell in copy.cells:
-        marks = (cell.source.count(BEGIN), cell.source.count(END))
-        wanted = (1, 1) if "solution" in _tags(cell) else (0, 0)
-        if marks != wanted or len(SOLVED.findall(cell.source)) != wanted[0]:
-            raise DataError(f"cell {cell['id']!r} must hold {wanted[0]} marked solution, found marks {marks}")
+        wanted = 1 if "solution" in _tags(cell) else 0
+        begins = cell.source.count(BEGIN)
+        ends = cell.source.count(END)
+        if not begins == ends == len(SOLVED.findall(cell.source)) == wanted:
+            raise DataError(f"cell {cell['id']!r} must hold {wanted} marked solution, found marks {(begins, ends)}")
     return copy
 
 
 def student(notebook: NotebookNode) -> NotebookNode:
-    """The same without the answers; a grade says "not yet", "wrong" and why, or "right", and never stops the notebook.
+    """A copy without the answers, whose grades print instead of raising errors: "not yet", "wrong" and why, or "right".
 
-    Grades are folded away, not hidden: who unfolds one sees what is asked of the answer.
+    Grades are folded away, not hidden: a reader who unfolds one sees what is asked of the answer.
     """
     copy = instructor(notebook)
     for cell in copy.cells:
         if "solution" in _tags(cell):
             cell.source = SOLVED.sub(ANSWER, cell.source).rstrip("\n")
         if "grade" in _tags(cell):
-            cell.source = _gentle(cell.source, cell["id"].rpartition("-")[2])
+            cell.source = _printing(cell.source, _number(cell["id"]))
             cell.metadata["jupyter"] = {"source_hidden": True}
     return copy
 
@@ -67,8 +71,13 @@ def _tags(cell: NotebookNode) -> list[str]:
     return cell.metadata.get("tags", [])
 
 
-def _gentle(checks: str, number: str) -> str:
-    """A grade that prints instead of raising; a name that nobody has assigned is an answer not yet given."""
+def _number(name: str) -> str:
+    """The number of an exercise, from the id of its cell: "solution-2" -> "2"."""
+    return name.rpartition("-")[2]
+
+
+def _printing(checks: str, number: str) -> str:
+    """A grade that prints instead of raising an error; where a name is not assigned, the answer is not yet given."""
     return (
         f"try:\n{indent(checks, '    ')}\n"
         f'except NameError:\n    print("Exercise {number}: not yet")\n'
@@ -77,14 +86,15 @@ def _gentle(checks: str, number: str) -> str:
 
 
 def write(source: Path, out: Path) -> list[Path]:
-    """Both editions of every notebook of the folder `source`, below `out`/student and `out`/instructor.
+    """Write both editions of every notebook in the folder `source`, into `out`/student and `out`/instructor.
 
     Raises:
-        MissingError: no notebook there.
-        DataError: see `instructor`; the message names the notebook.
+        MissingError: The folder holds no notebook.
+        DataError: See `instructor`; the message names the notebook.
     """
-    if not (notebooks := sorted(source.glob("*.ipynb"))):
-        raise MissingError(f"notebooks expected in {source.name!r}, found none")
+    notebooks = sorted(source.glob("*.ipynb"))
+    if not notebooks:
+        raise MissingError(f"folder {source.name!r} must hold notebooks, found none")
     written = []
     for path in notebooks:
         for edition in (student, instructor):
@@ -98,10 +108,11 @@ def write(source: Path, out: Path) -> list[Path]:
     return written
 
 
-@click.command(help="Write the student and the instructor edition of the notebooks.")
+@click.command()
 @click.option("--source", type=Path, default=Path("notebooks"), show_default=True, help="Folder of the sources.")
 @click.option("--out", type=Path, default=Path("scratch/editions"), show_default=True, help="Where to write.")
 def main(source: Path, out: Path) -> None:
+    """Write the student and the instructor edition of the notebooks."""
     try:
         written = write(ROOT / source, ROOT / out)
     except (DataError, MissingError) as error:

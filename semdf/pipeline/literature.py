@@ -1,4 +1,4 @@
-"""What others report, as data: `literature/claims.csv`, its rules, and where its sources disagree."""
+"""AUCs that others report: the table `literature/claims.csv`, its rules, and where its sources disagree."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ LEVELS = ("frame", "video", "unstated")
 
 
 def read(path: Path = CLAIMS) -> pd.DataFrame:
-    """The claims, a row each, with COLUMNS; `auc` is NaN where no number is known, `suspect` is boolean.
+    """Read the claims, a row each, with COLUMNS; `auc` is NaN where no number is known, `suspect` is boolean.
 
     Raises:
-        MissingError: no such file.
-        DataError: a column is missing, or a row has an unknown level, an AUC outside [0, 1] or no source.
+        MissingError: No such file.
+        DataError: A column is missing, or a row has an unknown level, an AUC outside [0, 1] or no source.
     """
     path = Path(path)
     if not path.is_file():
-        raise MissingError(f"claims: file expected, found none at {path.name!r}")
+        raise MissingError(f"claims: {path.name!r} must be a file, found none")
     table = read_cells(path)
     if list(table.columns) != list(COLUMNS):
         raise DataError(f"{path.name} must have the columns {list(COLUMNS)}, found {list(table.columns)}")
@@ -42,22 +42,24 @@ def read(path: Path = CLAIMS) -> pd.DataFrame:
     for rule, broken in rules.items():
         if broken.any():
             row = table[broken].iloc[0]
-            raise DataError(f"{path.name}, line {row.name + 2}: {rule}, found {row.to_dict()}")
+            line = row.name + 2  # the header is line 1, and the first row has number 0
+            raise DataError(f"{path.name}, line {line}: {rule}, found {row.to_dict()}")
     return table.assign(auc=auc, year=table["year"].astype(int), suspect=table["suspect"] == "yes")
 
 
 def disagreements(claims: pd.DataFrame, same: Sequence[str] = ("train_set", "level")) -> pd.DataFrame:
-    """Where at least two sources give different AUCs for one method and test set; the widest first.
+    """Groups of claims in which at least two sources give different AUCs; the widest spread first.
 
-    Only claims of the same training set and level are about one thing. Two whose level is "unstated" may still be about
-    two things. Rows without a number do not count.
+    A group is about one method, test set, training set and level. Claims whose level is "unstated" may still mean
+    different levels. Rows without a number do not count.
 
     Args:
-        claims: Of `read`.
-        same: What claims have in common besides method and test set; with fewer columns, spreads are no disagreements.
+        claims: What `read` returns.
+        same: The columns that claims of a group have in common, besides method and test set. With fewer columns a group
+            mixes different measurements, and its spread is no disagreement.
 
     Returns:
-        method, test_set, the columns of `same`, claims (rows), sources, low, high, spread.
+        The columns method, test_set, those of `same`, claims (their number), sources (their number), low, high, spread.
     """
     known = claims[claims["auc"].notna()]
     groups = known.groupby(["method", "test_set", *same], as_index=False)

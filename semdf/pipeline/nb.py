@@ -1,6 +1,6 @@
-"""Run a notebook as a pipeline stage: checked parameters, live log, byte-stable executed copy.
+r"""Run a notebook as a pipeline stage: checked parameters, live log, byte-stable executed copy.
 
-    python -m semdf.pipeline.nb notebooks/05_training.ipynb runs/equal-0/05_training.ipynb \\
+    python -m semdf.pipeline.nb notebooks/05_training.ipynb runs/equal-0/05_training.ipynb \
         --section train --set objective=equal --set seed=0 --set out_dir=runs/equal-0
 
 A `--section` passes a block of params.yaml, each `--set NAME=VALUE` one more parameter (VALUE in YAML 1.2).
@@ -36,30 +36,35 @@ class NotebookError(SemdfError, RuntimeError):
 def declared(notebook: Path) -> set[str]:
     """The names that the notebook's cell tagged `parameters` assigns."""
     if not notebook.is_file():
-        raise MissingError(f"notebook expected at {notebook.name!r}, found none")
+        raise MissingError(f"notebook {notebook.name!r} must be a file, found none")
     cells = [c for c in nbformat.read(notebook, 4).cells if "parameters" in c.metadata.get("tags", [])]
     if len(cells) != 1:
         raise ParameterError(f"{notebook.name} must have one cell tagged 'parameters', found {len(cells)}")
-    assigned = [node for node in ast.parse(cells[0].source).body if isinstance(node, ast.Assign)]
-    return {target.id for node in assigned for target in node.targets if isinstance(target, ast.Name)}
+    names: set[str] = set()
+    for node in ast.parse(cells[0].source).body:
+        if isinstance(node, ast.Assign):
+            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return names
 
 
 def run(source: Path, target: Path, values: dict[str, Any]) -> Path:
     """Execute `source` with `values` and write the executed copy to `target`.
 
-    Cells run in the root of the checkout; the draft lives under logs/ until the run has succeeded.
+    Cells run in the root of the checkout. The copy is written to logs/ first, and to `target` when all cells have run.
 
     Raises:
-        ParameterError: a value for a name that the notebook does not declare.
-        NotebookError: a cell raised; the message is the cell's.
-        WriteError: the disk is full or writing is not allowed; an executed copy that was there stays.
+        MissingError: There is no such notebook.
+        ParameterError: A value for a name that the notebook does not declare.
+        NotebookError: A cell raised an error; the message is that of the error.
+        WriteError: The disk is full or writing is not allowed; an executed copy that was there stays.
     """
     import papermill
     from papermill.exceptions import PapermillExecutionError
     from traitlets.config import Config
 
     known = declared(source)
-    if unknown := sorted(set(values) - known):
+    unknown = sorted(set(values) - known)
+    if unknown:
         raise ParameterError(
             f"{source.name} declares no parameter {', '.join(unknown)}; known: {', '.join(sorted(known))}"
         )
@@ -94,7 +99,7 @@ def run(source: Path, target: Path, values: dict[str, Any]) -> Path:
 
 
 def _scrub(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Drop what differs between two identical runs: times, host, progress bars."""
+    """Drop what differs between two runs of the same notebook: times, host, progress bars."""
     notebook.metadata.pop("papermill", None)
     notebook.metadata["language_info"] = {"name": "python"}
     for cell in notebook.cells:
@@ -107,27 +112,36 @@ def _scrub(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return notebook
 
 
-@click.command(help="Run the notebook SRC with checked parameters and write the executed copy to DST.")
+@click.command()
 @click.argument("src", type=Path)
 @click.argument("dst", type=Path)
 @click.option("--section", "sections", multiple=True, help="A block of params.yaml to pass.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="One more parameter.")
 def main(src: Path, dst: Path, sections: Sequence[str], settings: Sequence[str]) -> None:
+    """Run the notebook SRC with checked parameters and write the executed copy to DST."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.getLogger("papermill.translators").setLevel(logging.ERROR)
     try:
-        document = params.read(ROOT / "params.yaml")
-        if unknown := sorted(set(sections) - set(document)):
-            raise ParameterError(f"section must be one of {', '.join(document)}, found {', '.join(unknown)}")
-        values = {k: v for s in sections for k, v in document[s].model_dump().items()}
-        for setting in settings:
-            name, equals, value = setting.partition("=")
-            if not equals:
-                raise ParameterError(f"--set must have the form NAME=VALUE, found {setting!r}")
-            values[name] = YAML(typ="safe").load(value)
-        run(ROOT / src, ROOT / dst, values)
+        run(ROOT / src, ROOT / dst, _values(sections, settings))
     except SemdfError as error:
         raise click.ClickException(str(error)) from None
+
+
+def _values(sections: Sequence[str], settings: Sequence[str]) -> dict[str, Any]:
+    """The parameters that the options of the command ask for; `settings` go before `sections`."""
+    document = params.read(ROOT / "params.yaml")
+    unknown = sorted(set(sections) - set(document))
+    if unknown:
+        raise ParameterError(f"section must be one of {', '.join(document)}, found {', '.join(unknown)}")
+    values: dict[str, Any] = {}
+    for section in sections:
+        values.update(document[section].model_dump())
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise ParameterError(f"--set must have the form NAME=VALUE, found {setting!r}")
+        values[name] = YAML(typ="safe").load(value)
+    return values
 
 
 if __name__ == "__main__":

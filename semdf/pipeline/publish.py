@@ -18,15 +18,19 @@ __all__ = ["render"]
 
 
 def render(target: Path, notebooks: tuple[Path, ...]) -> list[Path]:
-    """Empty `target` and copy each notebook there; the run's name is kept: runs/equal-0/05_x -> 05_x.equal-0.
+    """Empty the folder `target` and copy the notebooks there, with the names of their runs.
 
-    The pictures in a notebook keep every pixel; files of other kinds are copied as they are.
+    `runs/equal-0/05_training.ipynb` becomes `05_training.equal-0.ipynb`. The pictures in a notebook keep every pixel;
+    files of other kinds are copied as they are.
 
-    Raises MissingError or DataError, before anything is removed, for a notebook that is not there or is none, and
-    WriteError.
+    Raises:
+        MissingError: A notebook is not there; nothing is removed.
+        DataError: A file is no notebook, or holds half a picture; nothing is removed.
+        WriteError: The disk is full or writing is not allowed.
     """
-    if missing := [notebook for notebook in notebooks if not notebook.is_file()]:
-        raise MissingError(f"executed notebook expected at {missing[0].name!r}, found none: run `make reproduce`")
+    for notebook in notebooks:
+        if not notebook.is_file():
+            raise MissingError(f"executed notebook {notebook.name!r} must be there, found none: run `make reproduce`")
     contents = [_lighter(path) if path.suffix == ".ipynb" else path.read_bytes() for path in notebooks]
     with writing(target):
         if target.is_dir():
@@ -43,29 +47,37 @@ def render(target: Path, notebooks: tuple[Path, ...]) -> list[Path]:
 
 
 def _lighter(path: Path) -> bytes:
-    """A notebook whose PNGs have no alpha channel that hides nothing, and are packed as tightly as zlib can."""
-    from PIL import Image
-
+    """The bytes of a notebook whose PNGs are compressed as far as zlib can; fully opaque alpha channels are dropped."""
     try:
         notebook = nbformat.read(path, 4)
-        for output in (output for cell in notebook.cells for output in cell.get("outputs", ())):
-            if text := output.get("data", {}).get("image/png"):
-                picture: Image.Image = Image.open(io.BytesIO(base64.b64decode(text)))
-                packed = io.BytesIO()
-                if picture.mode == "RGBA" and picture.getchannel("A").getextrema() == (255, 255):
-                    picture = picture.convert("RGB")
-                picture.save(packed, "PNG", optimize=True)
-                output["data"]["image/png"] = base64.b64encode(packed.getvalue()).decode()
+        for cell in notebook.cells:
+            for output in cell.get("outputs", ()):
+                data = output.get("data", {})
+                if data.get("image/png"):
+                    data["image/png"] = _packed(data["image/png"])
         return f"{nbformat.writes(notebook)}\n".encode()
     except (ValueError, OSError, AttributeError, nbformat.ValidationError) as error:
         said = str(error).partition("\n")[0]
         raise DataError(f"{path.name} must be an executed notebook with whole pictures, found: {said}") from error
 
 
-@click.command(help="Copy executed NOTEBOOKS to the folder TARGET.")
+def _packed(text: str) -> str:
+    """A PNG in base64, with fewer bytes and the same pixels."""
+    from PIL import Image
+
+    picture: Image.Image = Image.open(io.BytesIO(base64.b64decode(text)))
+    if picture.mode == "RGBA" and picture.getchannel("A").getextrema() == (255, 255):
+        picture = picture.convert("RGB")
+    packed = io.BytesIO()
+    picture.save(packed, "PNG", optimize=True)
+    return base64.b64encode(packed.getvalue()).decode()
+
+
+@click.command()
 @click.argument("target", type=Path)
 @click.argument("notebooks", type=Path, nargs=-1, required=True)
 def main(target: Path, notebooks: tuple[Path, ...]) -> None:
+    """Copy executed NOTEBOOKS to the folder TARGET."""
     try:
         for copy in render(ROOT / target, tuple(ROOT / n for n in notebooks)):
             click.echo(copy.relative_to(ROOT))

@@ -1,6 +1,6 @@
-"""Stages without their notebooks, for processes on many machines:
+r"""Stages without their notebooks, for processes on many machines.
 
-    torchrun --nnodes 4 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint HOST:29500 \\
+    torchrun --nnodes 4 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint HOST:29500 \
         -m semdf.pipeline.torchrun train auto_lambda 0         # or: score auto_lambda-0
 
 `train` leaves its checkpoints where the stage looks for them: `dvc repro` finds nothing left to train and goes on.
@@ -30,7 +30,7 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 class _Jobs(click.Group):
-    """Prints the package's errors in one line."""
+    """Commands whose errors of the package become one line, without a traceback."""
 
     def invoke(self, context: click.Context) -> Any:
         try:
@@ -39,10 +39,11 @@ class _Jobs(click.Group):
             raise click.ClickException(str(error)) from error
 
 
-@click.group(cls=_Jobs, help="Stages of the pipeline under torchrun, with the values of params.yaml.")
+@click.group(cls=_Jobs)
 @click.option("--params", "file", type=Path, default=ROOT / "params.yaml", help="Another file of parameters.")
 @click.pass_context
 def main(context: click.Context, file: Path) -> None:
+    """Stages of the pipeline under torchrun, with the values of params.yaml."""
     context.obj = params.read(file)
 
 
@@ -55,8 +56,10 @@ def main(context: click.Context, file: Path) -> None:
 def train(blocks: dict, run: str, seed: int, faces: Path, expanded: Path) -> None:
     """Train RUN (an objective or an ablation) with SEED; `train.processes` must be as many as torchrun started."""
     config = configure(run, seed, blocks["train"].model_dump(), read_json(faces / "crop.json"))
-    tree, manifests = hierarchy.load(config.train.hierarchy), [f / "manifest.parquet" for f in (faces, expanded)]
-    samples, validation = (load(manifests, tree, [s], datasets=["FaceForensics++"]) for s in ("train", "val"))
+    tree = hierarchy.load(config.train.hierarchy)
+    manifests = [faces / "manifest.parquet", expanded / "manifest.parquet"]
+    samples = load(manifests, tree, ["train"], datasets=[params.TRAINED])
+    validation = load(manifests, tree, ["val"], datasets=[params.TRAINED])
     folder = checkpoints_of(config, faces, expanded, within=ROOT / "scratch" / "train")
     fit(samples, validation, config, checkpoints=folder)
     click.echo(f"checkpoints in {folder.relative_to(ROOT).as_posix()}")

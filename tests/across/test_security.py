@@ -85,9 +85,9 @@ def test_nothing_in_the_package_can_run_what_it_reads():
     assert found.pop("semdf/method/towers.py") == ["torch.jit.load without weights_only=True"]
     # fixed git commands without a shell: no word of them is read from anywhere
     assert all(what.startswith("subprocess.run") for what in found.pop("semdf/pipeline/dvc_repair.py"))
-    calls = [n for n in ast.walk(ast.parse((ROOT / "semdf" / "mend.py").read_text())) if isinstance(n, ast.Call)]
-    runs = [ast.literal_eval(n.args[0]) for n in calls if ast.unparse(n.func) == "subprocess.run"]
-    assert [command[0] for command in runs] == ["git", "git"]
+    repair = (ROOT / "semdf" / "pipeline" / "dvc_repair.py").read_text()
+    commands = [ast.literal_eval(node.args[0]) for name, node in calls(repair) if name == "subprocess.run"]
+    assert [command[0] for command in commands] == ["git", "git"]
     assert not {name: what for name, what in found.items() if what}
 
 

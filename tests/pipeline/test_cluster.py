@@ -125,5 +125,5 @@ def test_what_is_missing_or_wrong_is_said(pictures, tmp_path, monkeypatch):
         with pytest.raises(MissingError, match=r"semdf\[cluster\]"):
             cluster.run_shards(rows, root, tmp_path / "out", Deadly("", tmp_path / "mark"), 2)
     pytest.importorskip("distributed", reason="the extra semdf[cluster] is not installed")
-    with pytest.raises(ParameterError, match="shards should be at least 1. Found 0"):
+    with pytest.raises(ParameterError, match="shards must be at least 1, found 0"):
         cluster.run_shards(rows, root, tmp_path / "out", Deadly("", tmp_path / "mark"), 0)
