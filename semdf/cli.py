@@ -10,10 +10,9 @@ import click
 
 from semdf import __version__
 from semdf.errors import MissingError, SemdfError
+from semdf.faces.choose import FINDERS, choose
 
 __all__ = ["main"]
-
-FINDERS = ("auto", "retinaface", "whole", "annotations", "templates")
 
 
 class _Commands(click.Group):
@@ -36,7 +35,7 @@ def _finder_options(command):
         ),
         click.option(
             "--finder",
-            type=click.Choice(FINDERS),
+            type=click.Choice(list(FINDERS)),
             default="auto",
             show_default=True,
             help="Where faces come from; auto: annotations if given or with the data, else RetinaFace.",
@@ -276,6 +275,4 @@ def _report(manifest, path: Path, what: str) -> None:
 
 def _finder(name: str, weights: Path | None, annotations: Path | None, path: Path, **detector):
     """The finder for one file or folder, see `semdf.faces.choose.choose`."""
-    from semdf.faces.choose import choose
-
     return choose(name, path, annotations=annotations, weights=weights, **detector)

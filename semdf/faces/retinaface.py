@@ -9,21 +9,36 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 
-from semdf.faces.crops import Face
 from semdf.errors import DataError, MissingError, ParameterError
+from semdf.faces.crops import Face
 from semdf.faces.tracking import CHOICES, largest, main_track
 
-__all__ = ["MODELS", "RetinaFace", "find_weights"]
+__all__ = ["MODELS", "Model", "RetinaFace", "Weights", "find_weights"]
 
-#: Name of the detector -> facexlib's network, file of its weights.
+
+class Model(NamedTuple):
+    """A detector of facexlib: the name of its network, and the file of its weights."""
+
+    network: str
+    file: str
+
+
+class Weights(NamedTuple):
+    """A weights file that was found, and the name of its detector."""
+
+    model: str
+    file: Path
+
+
+#: The detectors by name, the larger one first.
 MODELS = {
-    "retinaface_resnet50": ("resnet50", "detection_Resnet50_Final.pth"),
-    "retinaface_mobile0.25": ("mobile0.25", "detection_mobilenet0.25_Final.pth"),
+    "retinaface_resnet50": Model("resnet50", "detection_Resnet50_Final.pth"),
+    "retinaface_mobile0.25": Model("mobile0.25", "detection_mobilenet0.25_Final.pth"),
 }
 #: SHA-256 of the files as many projects have them; their authors publish none.
 SHA256 = {
@@ -35,19 +50,19 @@ RELEASE = (
     "https://github.com/xinntao/facexlib/releases/download/v0.1.0/detection_Resnet50_Final.pth "
     f"(SHA-256 {SHA256['detection_Resnet50_Final.pth']})"
 )
-#: Of the box offsets, as trained; boxes that overlap by more than the second figure are one face (facexlib).
+#: Variances of the box offsets, as the networks were trained (facexlib).
 VARIANCE = (0.1, 0.2)
+#: Boxes whose intersection over union is larger are one face (facexlib).
 OVERLAP = 0.4
 
 
-def find_weights(where: Path) -> tuple[str, Path] | None:
-    """(detector, weights file) in a folder, the larger detector first, or of a file of a known name; else
-    None."""
+def find_weights(where: Path) -> Weights | None:
+    """The weights in a folder, those of the larger detector first, or a file that has one of their names; else None."""
     where = Path(where)
-    for name, (_, filename) in MODELS.items():
-        path = where / filename if where.is_dir() else where
-        if path.is_file() and path.name == filename:
-            return name, path
+    for name, model in MODELS.items():
+        path = where / model.file if where.is_dir() else where
+        if path.is_file() and path.name == model.file:
+            return Weights(name, path)
     return None
 
 
@@ -55,14 +70,22 @@ def find_weights(where: Path) -> tuple[str, Path] | None:
 class RetinaFace:
     """The main face above a confidence, found in batches of frames.
 
-    weights: the weights file, or the folder that holds it.
-    model: a name in `MODELS`.
-    confidence: faces at or below it are ignored (Zou et al., 2025: 0.8).
-    longest: frames are shrunk to at most this side before detection, pixels (ours; the crop is cut from the
-    full frame).
-    batch: frames that go through the network together.
-    face: "largest" of every frame, or "track": the same person in all frames, see `semdf.faces.tracking`.
-    Raises MissingError when the weights are not there. Warns when they are loaded and are not those of `SHA256`.
+    When the weights are loaded, a warning says so if they are not those of `SHA256`.
+
+    Attributes:
+        weights: The weights file, or the folder that holds it.
+        model: A name in `MODELS`.
+        confidence: Faces at or below it are ignored (Zou et al., 2025: 0.8).
+        longest: Frames are shrunk to at most this side before detection, pixels (ours); crops are cut from the full
+            frame.
+        batch: How many frames go through the network together.
+        device: Where the network runs, such as "cpu" or "cuda".
+        face: "largest" of every frame, or "track": the same person in all frames, see `semdf.faces.tracking`.
+        file: The weights file.
+
+    Raises:
+        MissingError: The weights are not there.
+        ParameterError: An attribute is out of range or names something unknown.
     """
 
     weights: Path
@@ -76,16 +99,20 @@ class RetinaFace:
 
     def __post_init__(self) -> None:
         if self.model not in MODELS:
-            raise ParameterError(f"model should be one of {', '.join(MODELS)}. Found {self.model!r}.")
+            raise ParameterError(f"model must be one of {', '.join(MODELS)}, found {self.model!r}")
         if self.face not in CHOICES:
-            raise ParameterError(f"face should be one of {', '.join(CHOICES)}. Found {self.face!r}.")
-        if self.batch < 1 or self.longest < 32:
-            raise ParameterError(f"expected batch >= 1 and longest >= 32. Found {self.batch} and {self.longest}.")
+            raise ParameterError(f"face must be one of {', '.join(CHOICES)}, found {self.face!r}")
+        if self.batch < 1:
+            raise ParameterError(f"batch must be at least 1, found {self.batch}")
+        if self.longest < 32:
+            raise ParameterError(f"longest must be at least 32, found {self.longest}")
         path = Path(self.weights)
-        path = path if path.suffix == ".pth" else path / MODELS[self.model][1]
+        if path.suffix != ".pth":
+            path = path / MODELS[self.model].file
         if not path.is_file():
-            rule = f"expected the weights file {path.name} in {path.parent}"
-            raise MissingError(f"{self.model}: {rule}. Found none: fetch {RELEASE}.")
+            raise MissingError(
+                f"{self.model}: the weights file {path.name} must be in {path.parent}, found none: fetch {RELEASE}"
+            )
         object.__setattr__(self, "file", path)
 
     def __getstate__(self) -> dict:
@@ -95,6 +122,7 @@ class RetinaFace:
         self.__dict__.update(state)
 
     def fingerprint(self) -> str:
+        """The detector, its weights and its settings."""
         size = self.file.stat().st_size
         return f"{self.model} {self.file.name}:{size} {self.confidence} {self.longest} {self.batch} {self.face}"
 
@@ -102,7 +130,12 @@ class RetinaFace:
     def _network(self) -> Any:
         return _load(self.model, self.file, self.device)
 
-    def find(self, frames: Sequence[np.ndarray], key: str, indices: Sequence[int]) -> list[Face | None]:
+    def find(
+        self,
+        frames: Sequence[np.ndarray],
+        key: str,  # noqa: ARG002  # the protocol's signature
+        indices: Sequence[int],  # noqa: ARG002  # the protocol's signature
+    ) -> list[Face | None]:
         """The main face of every frame; frames of one call may differ in size."""
         found = self.candidates(frames)
         return main_track(found) if self.face == "track" else largest(found)
@@ -116,12 +149,13 @@ class RetinaFace:
         return found
 
     def _detect(self, frames: Sequence[np.ndarray]) -> list[list[Face]]:
+        """`candidates` of frames of one size, as one batch."""
         import torch
 
         scale = min(1.0, self.longest / max(frames[0].shape[:2]))
         if scale < 1:
-            size = tuple(max(round(side * scale), 1) for side in frames[0].shape[1::-1])
-            frames = [cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames]
+            shrunk = tuple(max(round(side * scale), 1) for side in frames[0].shape[1::-1])
+            frames = [cv2.resize(frame, shrunk, interpolation=cv2.INTER_AREA) for frame in frames]
         height, width = frames[0].shape[:2]
         network = self._network
         with torch.inference_mode():
@@ -134,11 +168,19 @@ class RetinaFace:
 
 
 def _faces(boxes: Any, scores: Any, points: Any, priors: Any, confidence: float, size: np.ndarray) -> list[Face]:
-    """What the network says of one frame. boxes: [A, 4], scores: [A, 2], points: [A, 10], one row a prior box; size:
-    [2], width and height of the whole frame."""
+    """The faces that the network finds in one frame.
+
+    Args:
+        boxes: [A, 4], one row a prior box.
+        scores: [A, 2].
+        points: [A, 10].
+        priors: [A, 4].
+        confidence: Faces at or below it are left out.
+        size: [2], width and height of the whole frame.
+    """
     from facexlib.detection.retinaface_utils import decode, decode_landm, py_cpu_nms
 
-    sure = scores[:, 1] > confidence  # decoding the others, nearly all, would be for nothing
+    sure = scores[:, 1] > confidence  # nearly all others are not: they are not decoded
     if not bool(sure.any()):
         return []
     corners = decode(boxes[sure], priors[sure], VARIANCE).cpu().numpy() * np.tile(size, 2)
@@ -150,12 +192,14 @@ def _faces(boxes: Any, scores: Any, points: Any, priors: Any, confidence: float,
 
 @lru_cache(maxsize=8)
 def _priors(model: str, height: int, width: int) -> Any:
-    """The prior boxes `[A, 4]` of frames of one size; facexlib makes them in a loop, which takes as long as the small
-    network itself."""
+    """The prior boxes `[A, 4]` of frames of one size.
+
+    They are kept, because facexlib makes them in a loop, which takes as long as the small network itself.
+    """
     from facexlib.detection.retinaface import generate_config
     from facexlib.detection.retinaface_utils import PriorBox
 
-    return PriorBox(generate_config(MODELS[model][0]), image_size=(height, width)).forward()
+    return PriorBox(generate_config(MODELS[model].network), image_size=(height, width)).forward()
 
 
 def _equal_runs(frames: Sequence[np.ndarray], most: int) -> Iterator[list[np.ndarray]]:
@@ -172,8 +216,10 @@ def _equal_runs(frames: Sequence[np.ndarray], most: int) -> Iterator[list[np.nda
 
 @contextlib.contextmanager
 def _one_thread(device: str) -> Iterator[None]:
-    """On the CPU the number of threads changes the last bits, and crops should not depend on the machine's
-    cores."""
+    """One thread of torch on the CPU.
+
+    The number of threads changes the last bits there, and crops should not depend on the machine's cores.
+    """
     import torch
 
     threads = torch.get_num_threads()
@@ -186,40 +232,41 @@ def _one_thread(device: str) -> Iterator[None]:
 
 
 def _load(model: str, path: Path, device: str) -> Any:
-    """facexlib's network with the weights of `path`. facexlib's own loader would download; this one does
-    not."""
+    """The network of facexlib with the weights of `path`; unlike facexlib's own loader, nothing is downloaded."""
     import torch
     from facexlib.detection.retinaface import RetinaFace as Network
 
     _compare(model, path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # torchvision: facexlib still says `pretrained=False`
-        network = Network(network_name=MODELS[model][0], device=torch.device(device))
+        network = Network(network_name=MODELS[model].network, device=torch.device(device))
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         network.load_state_dict({name.removeprefix("module."): value for name, value in state.items()}, strict=True)
     except Exception as error:  # torch raises many kinds for a file that is none of its own
-        raise DataError(
-            f"{model}: expected weights of this network in {path}. Found {type(error).__name__}."
-        ) from error
+        raise DataError(f"{model}: {path} must hold weights of this network, found {type(error).__name__}") from error
     return _fused(network.eval()).to(device, memory_format=torch.channels_last)
 
 
 def _compare(model: str, path: Path) -> None:
     """Warn of weights that are not the recorded ones."""
-    expected = SHA256[MODELS[model][1]]
+    published = MODELS[model].file
+    expected = SHA256[published]
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != expected:
-        rule = f"expected the SHA-256 {expected} of {MODELS[model][1]}"
         warnings.warn(
-            f"{path.name}: {rule}. Found {found}: weights of your own, or not what was published", stacklevel=2
+            f"{path.name}: must have the SHA-256 {expected} of {published}, found {found}: weights of your own, or not "
+            "what was published",
+            stacklevel=2,
         )
 
 
 def _fused(network: Any) -> Any:
-    """The same network with every batch normalisation drawn into the convolution before it: a third faster on a CPU,
-    results equal to rounding."""
+    """The same network with every batch normalisation made part of the convolution before it.
+
+    This is a third faster on a CPU; results are equal up to rounding.
+    """
     from torch import nn
     from torch.nn.utils.fusion import fuse_conv_bn_eval
 

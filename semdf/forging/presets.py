@@ -19,7 +19,7 @@ from semdf.forging.blend import BLENDS
 from semdf.forging.colour import COLOURS
 from semdf.forging.donors import PAIRINGS, SOURCES
 from semdf.forging.masks import Shape
-from semdf.forging.warp import ALIGNMENTS
+from semdf.forging.warp import WARPS
 
 __all__ = ["AS_PRESET", "MASKS", "Options", "Preset", "choose", "known", "load"]
 
@@ -37,7 +37,7 @@ class Options:
     """How a region is replaced. A tuple of names, or of opacities, is drawn from evenly; a range uniformly.
 
     mask: of `MASKS`. shape: the mask's growth, deformation and feather.
-    alignment: of `warp.ALIGNMENTS`. shift, scale, turn: largest random displacement (parts of the face's span),
+    alignment: of `warp.WARPS`. shift, scale, turn: largest random displacement (parts of the face's span),
         relative change of size and rotation (degrees) after it.
     colour: of `semdf.forging.colour.COLOURS`. blend: of `semdf.forging.blend.BLENDS`.
     opacity: the mask is multiplied by it; below 1 is mix-up.
@@ -63,7 +63,7 @@ class Options:
     contrast: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, known_names in (("alignment", ALIGNMENTS), ("colour", COLOURS), ("blend", BLENDS)):
+        for name, known_names in (("alignment", WARPS), ("colour", COLOURS), ("blend", BLENDS)):
             value = getattr(self, name)
             value = (value,) if isinstance(value, str) else tuple(value)
             if not value or not set(value) <= set(known_names):

@@ -11,11 +11,12 @@ from scipy.spatial import Delaunay
 from semdf.errors import ParameterError
 from semdf.faces.landmarks import GROUPS, five, ibug, similarity
 
-__all__ = ["ALIGNMENTS", "Warp", "align", "jitter", "piecewise", "warp"]
+__all__ = ["WARPS", "Warp", "align", "jitter", "piecewise", "warp"]
 
-#: "region" fits the landmarks of the region and what is next to it (lips alone piecewise), "face" the five of the face,
-#: "piecewise" moves every landmark to its place, "none" leaves the source where it is.
-ALIGNMENTS = ("region", "face", "piecewise", "none")
+#: Ways to align a donor, the values of the option `alignment`. "region" fits the landmarks of the region and of what is
+#: next to it (lips alone piecewise), "face" the five of the face, "piecewise" moves every landmark to its place, "none"
+#: leaves the source where it is.
+WARPS = ("region", "face", "piecewise", "none")
 
 
 @dataclass(frozen=True)

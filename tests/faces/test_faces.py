@@ -143,7 +143,7 @@ def test_missing_weights_name_the_file(tmp_path):
     assert find_weights(tmp_path) is None
     (tmp_path / "detection_Resnet50_Final.pth").write_bytes(b"no weights")
     assert find_weights(tmp_path) == ("retinaface_resnet50", tmp_path / "detection_Resnet50_Final.pth")
-    with pytest.raises(DataError, match="expected weights"):
+    with pytest.raises(DataError, match="must hold weights"):
         RetinaFace(tmp_path).find([np.zeros((64, 64, 3), np.uint8)], "", [0])
 
 
@@ -410,9 +410,9 @@ def test_weights_of_another_hash_are_told(tmp_path):
     data[len(data) // 2] ^= 1
     (tmp_path / name).write_bytes(data)
     with pytest.warns(
-        UserWarning, match=rf"{name}: expected the SHA-256 5f88f7957d9eaef8.*Found (?!5f88)[0-9a-f]{{64}}"
+        UserWarning, match=rf"{name}: must have the SHA-256 5f88f7957d9eaef8.*found (?!5f88)[0-9a-f]{{64}}"
     ):
         RetinaFace(tmp_path, "retinaface_mobile0.25").find(frames, "", [0])
     (tmp_path / name).write_bytes(b"no weights")
-    with pytest.warns(UserWarning, match=name), pytest.raises(DataError, match="expected weights of this network"):
+    with pytest.warns(UserWarning, match=name), pytest.raises(DataError, match="must hold weights of this network"):
         RetinaFace(tmp_path, "retinaface_mobile0.25").find(frames, "", [0])

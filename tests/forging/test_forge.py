@@ -30,7 +30,7 @@ from semdf.forging.donors import Donors, poses, skin_tone
 from semdf.forging.forge import SELF, Options, Portrait, forge, label_of
 from semdf.forging.masks import Shape
 from semdf.forging.on_the_fly import Forger
-from semdf.forging.warp import ALIGNMENTS, align, jitter, piecewise, warp
+from semdf.forging.warp import WARPS, align, jitter, piecewise, warp
 from semdf.method import hierarchy
 
 PHOTOS = SHARED / "faces"
@@ -50,7 +50,7 @@ def draw_map(target):
 
 #: One choice of each operator; the property tests draw from it.
 CHOICES = {
-    "alignment": st.sampled_from(ALIGNMENTS),
+    "alignment": st.sampled_from(WARPS),
     "blend": st.sampled_from(BLENDS),
     "colour": st.sampled_from(COLOURS),
     "mask": st.sampled_from(presets.MASKS),
