@@ -1,12 +1,11 @@
-"""What every training loop shares: checkpoints, from which it resumes to the same bits, and the schedule."""
+"""Checkpoints, from which every training loop resumes to the same bits."""
 
 from __future__ import annotations
 
-import math
 import os
 import warnings
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,33 +14,41 @@ import torch
 from semdf.artifacts import atomic, read_tensors
 from semdf.errors import DataError
 
-__all__ = ["Stateful", "keep", "resume", "warm_cosine", "waves"]
+__all__ = ["Stateful", "keep", "resume"]
 
 #: The newest checkpoint and the one before it.
 FILES = ("last.pt", "before.pt")
 
 
 class Stateful(Protocol):
-    """A model, an optimiser, a schedule, a weighting strategy ..."""
+    """What has a state to keep: a model, an optimiser, a schedule, a weighting strategy."""
 
-    def state_dict(self) -> dict[str, Any]: ...
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed training needs."""
 
-    def load_state_dict(self, state: dict[str, Any]) -> Any: ...
+    def load_state_dict(self, state: dict[str, Any]) -> Any:
+        """Take up what `state_dict` gave."""
 
 
 def resume(folder: Path | None, stateful: Mapping[str, Stateful]) -> list[dict]:
-    """Load what `keep` left, torch's random state too; returns the history, empty if there is nothing to resume.
+    """Load what `keep` left, torch's random state too; return the history, empty if there is nothing to resume.
 
     A damaged checkpoint (cut off, or with bytes that do not fit their checksums) is passed over for the one before it,
     with a warning: training then does again what came after, to the same bits.
 
-    folder: None for a training that leaves no checkpoints.
+    Args:
+        folder: None for a training that leaves no checkpoints.
 
-    Raises DataError when all that is there is damaged, or of another training.
+    Raises:
+        DataError: All checkpoints are damaged, or the one that is read belongs to another training.
     """
-    paths = [folder / name for name in FILES if (folder / name).is_file()] if folder else []
+    if folder is None:
+        return []
     damage = []
-    for path in paths:
+    for name in FILES:
+        path = folder / name
+        if not path.is_file():
+            continue
         try:
             state = _read(path)
         except DataError as error:
@@ -58,11 +65,11 @@ def resume(folder: Path | None, stateful: Mapping[str, Stateful]) -> list[dict]:
 def _read(path: Path) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as file:
-            wrong = file.testzip()  # torch writes checksums and does not look at them
-    except Exception as error:  # wrong bytes make many kinds
-        raise DataError(f"checkpoint {path.parent.name}/{path.name} is damaged: {error}") from error
+            wrong = file.testzip()  # torch writes checksums but does not check them
+    except Exception as error:  # damaged bytes raise errors of many kinds
+        raise DataError(f"checkpoint {_shown(path)} must be intact, found damage: {error}") from error
     if wrong:
-        raise DataError(f"checkpoint {path.parent.name}/{path.name} is damaged: bad checksum of {wrong!r}")
+        raise DataError(f"checkpoint {_shown(path)} must be intact, found damage: bad checksum of {wrong!r}")
     return read_tensors(path)
 
 
@@ -73,38 +80,28 @@ def _load(state: dict[str, Any], stateful: Mapping[str, Stateful], path: Path) -
         torch.set_rng_state(state["random"])
         return state["history"]
     except (KeyError, RuntimeError, ValueError) as error:
-        where = f"{path.parent.name}/{path.name}"
-        raise DataError(f"checkpoint {where} must be of this training, found another's: {error}") from error
+        raise DataError(f"checkpoint {_shown(path)} must be of this training, found another's: {error}") from error
+
+
+def _shown(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
 
 
 def keep(folder: Path | None, stateful: Mapping[str, Stateful], history: list[dict]) -> None:
-    """Write all states and one row an epoch; nothing without a folder. The checkpoint before is kept, too."""
-    if folder:
-        last, before = (folder / name for name in FILES)
-        for left in folder.glob(f".{last.name}.*"):
-            left.unlink()  # of a process that was killed
-        with atomic(last) as draft:
-            rest = {"history": history, "random": torch.get_rng_state()}
-            torch.save({name: item.state_dict() for name, item in stateful.items()} | rest, draft)
-            if last.is_file():
-                os.replace(last, before)
+    """Write all states and the history, which has one row an epoch; the checkpoint before is kept, too.
 
-
-def warm_cosine(total: int, warmup: float) -> Callable[[int], float]:
-    """Factor of the learning rate: linear rise over the first share `warmup` of the steps, then half a cosine to 0."""
-    rise = max(1, round(warmup * total))
-    return lambda step: min(1.0, (step + 1) / rise) * (0.5 + 0.5 * math.cos(math.pi * step / total))
-
-
-def waves(steps: int, total: int, warmup: float, half: int = 5) -> Callable[[int], float]:
-    """As `warm_cosine`, but the cosine moves once an epoch of so many steps, goes from 1 to 0 and back in `half` epochs
-    each, and passes over epochs at 0: the authors' schedule (released code).
+    Args:
+        folder: None for a training that leaves no checkpoints.
     """
-    rise = max(1, round(warmup * total))
-
-    def factor(step: int) -> float:
-        epoch = step // steps
-        place = epoch if epoch < half else epoch + 1 + (epoch - half) // (2 * half - 1)
-        return min(1.0, (step + 1) / rise) * (0.5 + 0.5 * math.cos(math.pi * place / half))
-
-    return factor
+    if folder is None:
+        return
+    last, before = (folder / name for name in FILES)
+    for left in folder.glob(f".{last.name}.*"):
+        left.unlink()  # of a process that was killed
+    state: dict[str, Any] = {name: item.state_dict() for name, item in stateful.items()}
+    state["history"] = history
+    state["random"] = torch.get_rng_state()
+    with atomic(last) as draft:
+        torch.save(state, draft)
+        if last.is_file():
+            os.replace(last, before)

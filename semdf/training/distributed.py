@@ -3,9 +3,9 @@
     torchrun --nproc-per-node 4 PROGRAM     starts them, on one machine or on many; `launch` does it on this one
     with joined(4): ...                     makes them a group: gloo between CPUs, NCCL between GPUs
 
-A mean over equal parts is the mean over the whole, so the average of the processes' losses and gradients is that of the
-joined batch: `average`. What a batch normalisation computes is no such mean: `synchronise` shows it the whole batch.
-Without a group all of this does nothing.
+A mean over equal parts is the mean over the whole. So `average` gives the losses and gradients of the joined batch: the
+averages of those of the processes. What a batch normalisation computes is no such mean: `synchronise` shows it the
+whole batch. Without a group all of this does nothing.
 """
 
 from __future__ import annotations
@@ -58,10 +58,15 @@ def launched() -> bool:
 
 
 def place(device: str) -> torch.device:
-    """Where this process computes: "cpu", or with "cuda" the GPU of its number on this machine."""
+    """Where this process computes: "cpu", or with "cuda" the GPU of its number on this machine.
+
+    Raises:
+        MissingError: There is no such GPU.
+    """
     if device != "cuda":
         return torch.device(device)
-    number, found = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+    number = int(os.environ.get("LOCAL_RANK", "0"))
+    found = torch.cuda.device_count()
     if number >= found:
         raise MissingError(f"device: cuda needs a GPU for each process of a machine, found {found} for number {number}")
     return torch.device("cuda", number)
@@ -69,7 +74,14 @@ def place(device: str) -> torch.device:
 
 @contextmanager
 def joined(processes: int | None = None, device: str = "cpu") -> Iterator[None]:
-    """Work as one of the processes that were started, which must be `processes` if that is given; or alone."""
+    """Work as one of the processes that were started, or alone if this is the only one.
+
+    Args:
+        processes: How many must have been started; None: any number.
+
+    Raises:
+        ParameterError: Another number was started.
+    """
     found = size() if distributed.is_initialized() else int(os.environ.get("WORLD_SIZE", "1"))
     if processes not in (None, found):
         raise ParameterError(f"processes: must be as many as were started, {found}, found {processes}")
@@ -86,9 +98,15 @@ def joined(processes: int | None = None, device: str = "cpu") -> Iterator[None]:
 def launch(work: Callable[..., None], processes: int, *arguments: Any, device: str = "cpu", threads: int = 1) -> None:
     """Call `work(*arguments)` in a group of new processes on this machine and wait for all of them.
 
-    work: a function of a module. threads: of torch, each. A process that ends early takes the others with it.
+    A process that ends early ends the others.
 
-    Raises the error of `semdf.errors` that the first process with one raised; DataError when one was killed.
+    Args:
+        work: A function of a module.
+        threads: Of torch, in each process.
+
+    Raises:
+        SemdfError: The error that a process raised; the first process's of several.
+        DataError: A process was killed.
     """
     with temporary() as folder:
         started = (processes, str(folder), _backend(device), threads, work, arguments)
@@ -100,7 +118,9 @@ def launch(work: Callable[..., None], processes: int, *arguments: Any, device: s
             for note in sorted(folder.glob("*.json")):
                 kind, text = json.loads(note.read_text())
                 raise getattr(errors, kind)(text) from error
-            raise DataError(f"processes: expected all {processes} to live. Found: {str(error).strip()}") from error
+            raise DataError(
+                f"processes: must all live to the end, found one of {processes} that did not: {str(error).strip()}"
+            ) from error
         finally:
             for process in context.processes:
                 process.kill()
@@ -117,7 +137,7 @@ def _enter(
     try:
         work(*arguments)
     except SemdfError as error:
-        with suppress(OSError):  # on a full disk the traceback has to do
+        with suppress(OSError):  # on a full disk there is no note, and `launch` reports what torch says
             Path(folder, f"{number:04d}.json").write_text(json.dumps([type(error).__name__, str(error)]))
         raise
     finally:
@@ -129,8 +149,12 @@ def _backend(device: str) -> str:
 
 
 def share(batch: int) -> Tensor:
-    """This process's places in a batch whose first half are fakes, and whose second half are the reals that go with
-    them, in the same order: every n-th pair. Raises ParameterError unless all get equally many.
+    """This process's places in a batch: those of every n-th pair.
+
+    The first half of the batch are fakes, the second half the reals that go with them, in the same order.
+
+    Raises:
+        ParameterError: The processes cannot get equally many pairs.
     """
     pairs = batch // 2
     if pairs % size():
@@ -150,17 +174,20 @@ def average(tensors: Sequence[Tensor]) -> None:
 
 
 def _buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
+    """The tensors in groups of one type and device, each of about `BUCKET` numbers."""
     kinds: dict[tuple, list[Tensor]] = {}
     for t in tensors:
         kinds.setdefault((t.dtype, t.device), []).append(t)
     for kind in kinds.values():
-        bucket, count = [], 0
+        bucket: list[Tensor] = []
+        count = 0
         for t in kind:
             bucket.append(t)
             count += t.numel()
             if count >= BUCKET:
                 yield bucket
-                bucket, count = [], 0
+                bucket = []
+                count = 0
         if bucket:
             yield bucket
 
@@ -184,16 +211,27 @@ def spread(compute: Callable[[Any], Tensor], parts: Sequence[Any]) -> Tensor:
 
 
 def agreed(value: int, what: str) -> None:
-    """Raise DataError unless all processes have the same value: files must be the same for all of them."""
-    if size() > 1:
-        ends = torch.tensor([value, -value])
-        distributed.all_reduce(ends, distributed.ReduceOp.MAX)
-        if ends[0] != -ends[1]:
-            raise DataError(f"{what} must be the same for all processes, found {-int(ends[1])} to {int(ends[0])}")
+    """Check that all processes have the same value, as they do if they read the same files.
+
+    Raises:
+        DataError: They have different ones.
+    """
+    if size() == 1:
+        return
+    ends = torch.tensor([value, -value])
+    distributed.all_reduce(ends, distributed.ReduceOp.MAX)
+    highest = int(ends[0])
+    lowest = -int(ends[1])
+    if highest != lowest:
+        raise DataError(f"{what} must be the same for all processes, found {lowest} to {highest}")
 
 
 def synchronise(model: nn.Module) -> nn.Module:
-    """Give all processes the first one's weights, and let batch normalisation see the batches of all, in place."""
+    """Give all processes the first one's weights, and let batch normalisation see the batches of all, in place.
+
+    Raises:
+        ParameterError: The model has a normalisation over batches other than `nn.BatchNorm2d`.
+    """
     if size() == 1:
         return model
     for parent in list(model.modules()):
@@ -211,7 +249,7 @@ class _Sum(torch.autograd.Function):
     """The sum over the processes; what it does to all their losses goes back to each of them."""
 
     @staticmethod
-    def forward(context: Any, x: Tensor) -> Tensor:
+    def forward(context: Any, x: Tensor) -> Tensor:  # noqa: ARG004  (autograd's signature)
         x = x.clone()
         distributed.all_reduce(x)
         return x
@@ -239,9 +277,11 @@ class _BatchNorm(nn.BatchNorm2d):
         x = images if images.dtype == torch.float64 else images.float()
         var, mean = torch.var_mean(x, (0, 2, 3), correction=0)
         mine = torch.arange(size(), device=x.device) == rank()
-        means, vars = _Sum.apply(mine[:, None, None] * torch.stack([mean, var])).unbind(1)  # [processes, C] each
+        # each process fills its own row, so that the sum over the processes holds all rows
+        rows = _Sum.apply(mine[:, None, None] * torch.stack([mean, var]))
+        means, variances = rows.unbind(1)  # [processes, C] each
         mean = means.mean(0)
-        var = vars.mean(0) + (means - mean).square().mean(0)
+        var = variances.mean(0) + (means - mean).square().mean(0)
         self._follow(mean.detach(), var.detach(), size() * x.numel() // x.shape[1])
         scale = (var + self.eps).rsqrt() * (1 if self.weight is None else self.weight)
         shift = -mean * scale if self.bias is None else self.bias - mean * scale
@@ -253,5 +293,6 @@ class _BatchNorm(nn.BatchNorm2d):
             return
         self.num_batches_tracked.add_(1)
         share = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+        unbiased = var * count / max(count - 1, 1)
         self.running_mean.mul_(1 - share).add_(mean, alpha=share)
-        self.running_var.mul_(1 - share).add_(var * count / max(count - 1, 1), alpha=share)
+        self.running_var.mul_(1 - share).add_(unbiased, alpha=share)

@@ -1,9 +1,10 @@
 """The field's distortions, each in five severities, for training with them and for testing robustness.
 
-Names and parameters of seven are those of DeeperForensics-1.0 (Jiang et al., CVPR 2020, released code); SJEDD trains
-with the first two levels of four of them and JPEG (released code). There "JPEG" is the name of a pixelation; here each
-has the name of what it does. Sizes are in pixels of the picture that is given, whatever its resolution; the number of
-blocks grows with its area (there: whole multiples of 256 pixels, so that small crops get none).
+Names and parameters of seven are those of DeeperForensics-1.0 (Jiang et al., CVPR 2020, released code). SJEDD trains
+with the first two levels of four of them, and with JPEG (released code). The code of DeeperForensics-1.0 calls a
+pixelation "JPEG"; here each distortion has the name of what it does. Sizes are in pixels of the given picture, whatever
+its resolution. The number of blocks grows with the picture's area; in DeeperForensics-1.0 it counts whole multiples of
+256 pixels, so that small crops get none.
 """
 
 from __future__ import annotations
@@ -30,9 +31,16 @@ Apply = Callable[[Image, float, np.random.Generator], Image]
 
 @dataclass(frozen=True)
 class Distortion:
-    """What is done, its parameter at levels 1 to 5, the parameter's meaning, and where the values come from."""
+    """One distortion.
 
-    apply: Apply | None  # None: only a whole clip can be treated
+    Attributes:
+        apply: What is done to a picture; None if only a whole clip can be treated.
+        values: The parameter at levels 1 to 5.
+        unit: What the parameter means.
+        source: Where the values come from.
+    """
+
+    apply: Apply | None
     values: tuple[float, float, float, float, float]
     unit: str
     source: str
@@ -51,15 +59,17 @@ def _blocks(image: Image, count: float, random: np.random.Generator) -> Image:
     height, width = image.shape[:2]
     result = image.copy()
     for _ in range(max(1, round(count * height * width / 256**2))):
-        top, left = random.integers(0, max(1, height - BLOCK)), random.integers(0, max(1, width - BLOCK))
+        top = random.integers(0, max(1, height - BLOCK))
+        left = random.integers(0, max(1, width - BLOCK))
         result[top : top + BLOCK, left : left + BLOCK] = 128
     return result
 
 
 def _noise(image: Image, variance: float, random: np.random.Generator) -> Image:
-    # the released code narrows luma to 219 and chroma to 224 of 256 steps before adding the noise
+    # the released code adds the noise to luma of 219 steps and chroma of 224; here both have 255
     scale = 255 * np.sqrt(variance) * np.array([255 / 219, 255 / 224, 255 / 224], np.float32)
-    ycc = np.stack(_ycc(image), -1) + scale * random.standard_normal(image.shape, np.float32)
+    noise = scale * random.standard_normal(image.shape, np.float32)
+    ycc = np.stack(_ycc(image), -1) + noise
     return _rgb(np.moveaxis(ycc, -1, 0))
 
 
@@ -69,28 +79,31 @@ def _blur(image: Image, kernel: float, _: np.random.Generator) -> Image:
 
 def _pixelation(image: Image, factor: float, _: np.random.Generator) -> Image:
     height, width = image.shape[:2]
-    small = cv2.resize(image, (max(1, int(width // factor)), max(1, int(height // factor))))
+    size = (max(1, int(width // factor)), max(1, int(height // factor)))
+    small = cv2.resize(image, size)
     return cv2.resize(small, (width, height))
 
 
 def _resize(image: Image, share: float, _: np.random.Generator) -> Image:
     height, width = image.shape[:2]
-    small = cv2.resize(
-        image, (max(1, round(width * share)), max(1, round(height * share))), interpolation=cv2.INTER_AREA
-    )
+    size = (max(1, round(width * share)), max(1, round(height * share)))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
 def _jpeg(image: Image, quality: float, _: np.random.Generator) -> Image:
     done, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, int(quality)])
     if not done:
-        raise DataError(f"JPEG: a picture of shape {list(image.shape)} could not be encoded")
+        raise DataError(f"JPEG: picture must be one that can be encoded, found shape {list(image.shape)}")
     bgr = cv2.imdecode(data, cv2.IMREAD_COLOR)
     assert bgr is not None, "it was encoded here"
     return np.ascontiguousarray(bgr[..., ::-1])
 
 
-_DF, _SJEDD = "DeeperForensics-1.0, released code", "75 to 90: SJEDD, released code; 60 and 40 ours"
+_DF = "DeeperForensics-1.0, released code"
+_SJEDD = "75 to 90: SJEDD, released code; 60 and 40 ours"
+
+#: Name of a distortion -> what it is.
 DISTORTIONS: dict[str, Distortion] = {
     "saturation": Distortion(_saturation, (0.4, 0.3, 0.2, 0.1, 0.0), "share of chroma kept", _DF),
     "contrast": Distortion(_contrast, (0.85, 0.725, 0.6, 0.475, 0.35), "share of the values kept", _DF),
@@ -102,7 +115,8 @@ DISTORTIONS: dict[str, Distortion] = {
     "JPEG": Distortion(_jpeg, (90, 80, 75, 60, 40), "quality", _SJEDD),
     "resize": Distortion(_resize, (0.9, 0.75, 0.6, 0.5, 0.35), "share of the side, area then bicubic", "ours"),
 }
-#: SJEDD's augmentation: one of these, level 1 or 2 evenly (JPEG: one of the first three levels), with probability 0.3.
+
+#: SJEDD's augmentation with probability 0.3: one of these names, and one of its levels, each equally likely.
 TRAINING = {"blocks": (1, 2), "noise": (1, 2), "blur": (1, 2), "pixelation": (1, 2), "JPEG": (1, 2, 3)}
 
 
@@ -115,8 +129,8 @@ def distort(image: Image, name: str, level: int, *, seed: int | Sequence[int] = 
         seed: Of noise and of the places of blocks.
 
     Raises:
-        ParameterError: unknown name or level.
-        DataError: not a picture.
+        ParameterError: Unknown name or level.
+        DataError: Not a picture.
     """
     kind = _known(name, level)
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
@@ -172,9 +186,11 @@ def _h264(frames: Image, crf: int) -> Image:
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=Fraction(25))
-        stream.width, stream.height, stream.pix_fmt = padded.shape[2], padded.shape[1], "yuv420p"
+        stream.width = padded.shape[2]
+        stream.height = padded.shape[1]
+        stream.pix_fmt = "yuv420p"
         stream.codec_context.thread_count = 1
-        stream.options = {"crf": str(crf), "x264-params": "mbtree=0"}  # trees make the bytes vary between runs
+        stream.options = {"crf": str(crf), "x264-params": "mbtree=0"}  # x264's mbtree lets the bytes vary between runs
         for frame in padded:
             picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
             container.mux(stream.encode(picture))
@@ -183,14 +199,14 @@ def _h264(frames: Image, crf: int) -> Image:
     with av.open(file, "r") as encoded:
         decoded = [frame.to_ndarray(format="rgb24") for frame in encoded.decode(video=0)]
     if len(decoded) != len(frames):
-        raise DataError(f"H.264: expected {len(frames)} frames back, found {len(decoded)}")
+        raise DataError(f"H.264: must give {len(frames)} frames back, found {len(decoded)}")
     return np.stack(decoded)[:, :height, :width]
 
 
 def _ycc(image: Image) -> list[np.ndarray]:
     """Full-range Y, Cb, Cr as float32 in 0..255 (ITU-R BT.601)."""
     luma, red, blue = np.moveaxis(cv2.cvtColor(image.astype(np.float32), cv2.COLOR_RGB2YCrCb), -1, 0)
-    # OpenCV centres float chroma at 0.5 whatever the range of the values
+    # OpenCV centres the chroma of floats at 0.5, also of floats from 0 to 255
     return [luma, blue - 0.5 + 128, red - 0.5 + 128]
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import reduce
-from operator import or_
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, ValidationError, field_validator
 from torch import nn
@@ -18,6 +16,9 @@ from semdf.method.model import BinaryBaseline, Detector, JointEmbedding, NodeHea
 from semdf.params import Objective, Section, Train
 
 __all__ = ["ABLATIONS", "Config", "Crop", "Variant", "build", "configure", "load", "save", "weights_of"]
+
+#: Levels of a hierarchy; each has a loss of its own.
+Level = Literal["root", "global", "local"]
 
 #: Name of an ablation -> what it changes of a run: fields of `train` and of `variant`.
 ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
@@ -47,26 +48,31 @@ ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
 class Variant(Section):
     """What ablations change of the method; the defaults are the method.
 
-    outputs: logits from `prompts` (joint embedding) or from a linear `heads` layer on the image alone.
-    structure: marginals over the legal states of the `hierarchy`, or independent sigmoids (`none`).
-    wording: `single` prompts, or `antonyms`: less the similarity to the opposite (the words are ours).
-    levels: whose losses are trained on; the root is always one of them.
-    unobserved: targets that a label row leaves open count as `zero` [R], or are `masked` out of the loss
-        [the paper of the FFSC data set].
-    expanded: train on the expanded data set, not on the manipulations of the data set alone.
-    upper: the upper batches of auto_lambda come from the `training` list [R], or from identities that are
-        `held_out` of the lower ones, `upper_share` of all [ours].
-    virtual: the virtual step of auto_lambda is plain `sgd` [R] or the one that `adamw` is going to take [ours].
-    freeze: a tower that is not trained, `text` or `image`, or `none` [R].
-    positions: which models start with `train.positions`: those that learn `nodes` below the root, which lie in places,
-        or `all`, the baseline too (it loses by them) [ours].
-    compile: the image tower by torch.compile: equal up to rounding, a minute to start, no gain measured yet [ours].
+    [R]: as in the released code. [ours]: our own choice.
+
+    Attributes:
+        outputs: Logits from `prompts` (joint embedding) or from a linear `heads` layer on the image alone.
+        structure: Marginals over the legal states of the `hierarchy`, or independent sigmoids (`none`).
+        wording: `single` prompts, or `antonyms`: less the similarity to the opposite (the words are ours).
+        levels: Whose losses are trained on; the root is always one of them.
+        unobserved: Targets that a label row leaves open count as `zero` [R], or are `masked` out of the loss
+            [the paper of the FFSC data set].
+        expanded: Train on the expanded data set, not on the manipulations of the data set alone.
+        upper: The upper batches of auto_lambda come from the `training` list [R], or from identities that are
+            `held_out` of the lower ones [ours].
+        upper_share: How many of all identities are held out.
+        virtual: The virtual step of auto_lambda is plain `sgd` [R] or the one that `adamw` is going to take [ours].
+        freeze: A tower that is not trained, `text` or `image`, or `none` [R].
+        positions: Which models start with `train.positions`: those that learn `nodes` below the root, which lie in
+            places, or `all`, the baseline too (it loses by them) [ours].
+        compile: The image tower by torch.compile: equal up to rounding, a minute to start, no gain measured yet
+            [ours].
     """
 
     outputs: Literal["prompts", "heads"] = "prompts"
     structure: Literal["hierarchy", "none"] = "hierarchy"
     wording: Literal["single", "antonyms"] = "single"
-    levels: list[Literal["root", "global", "local"]] = ["root", "global", "local"]
+    levels: list[Level] = Field(default_factory=lambda: list(get_args(Level)))
     unobserved: Literal["zero", "masked"] = "zero"
     expanded: bool = True
     upper: Literal["training", "held_out"] = "training"
@@ -100,7 +106,8 @@ class Crop(Section):
 class Config(Section):
     """Everything that is needed to build a run's model again and to cut pictures for it.
 
-    quick_gelu: whether the towers compute with OpenAI's activation, as `save` found them: weights do not tell.
+    Attributes:
+        quick_gelu: Whether the towers compute with OpenAI's activation, as `save` found them: weights do not tell.
     """
 
     objective: Objective
@@ -127,59 +134,79 @@ def configure(run: str, seed: int, train: Mapping[str, Any], crop: Mapping[str, 
         crop: The arguments of `Crop`.
 
     Raises:
-        ParameterError: unknown name, two objectives, two names for one field, a name that changes nothing of this run,
+        ParameterError: Unknown name, two objectives, two names for one field, a name that changes nothing of this run,
             or a value that is refused.
     """
     parts = run.split("+")
-    objectives = [part for part in parts if part not in ABLATIONS] or ["auto_lambda"]
+    names = [part for part in parts if part in ABLATIONS]
+    objectives = [part for part in parts if part not in ABLATIONS]
     if len(objectives) > 1:
         raise ParameterError(f"run {run!r}: must name one objective at the most, found {', '.join(objectives)}")
-    names = [part for part in parts if part in ABLATIONS]
-    changes = [ABLATIONS[name] for name in names]
-    fields = [(n, f"{block}.{field}") for n in names for block, values in ABLATIONS[n].items() for field in values]
-    if twice := [(a, b, field) for i, (a, field) in enumerate(fields) for b, other in fields[:i] if other == field]:
-        later, earlier, field = twice[0]
-        raise ParameterError(f"run {run!r}: must set each field once, found {field} in {earlier} and {later}")
+    _check_fields(run, names)
+    blocks: dict[str, dict[str, Any]] = {"train": dict(train), "variant": {}}
+    for name in names:
+        for block, values in ABLATIONS[name].items():
+            blocks[block].update(values)
     try:
         config = Config.model_validate(
             {
-                "objective": objectives[0],
+                "objective": objectives[0] if objectives else "auto_lambda",
                 "seed": seed,
-                "train": reduce(or_, (change.get("train", {}) for change in changes), dict(train)),
+                "train": blocks["train"],
                 "crop": crop,
-                "variant": reduce(or_, (change.get("variant", {}) for change in changes), {}),
+                "variant": blocks["variant"],
             }
         )
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise ParameterError(f"run {run!r}: {where}: {first['msg']}, found {first['input']!r}") from None
-    if idle := [name for name in names if {field for part, field in fields if part == name} <= _unread(config)]:
-        raise ParameterError(
-            f"run {run!r}: each name must change something of {config.objective} and the rest, {idle[0]} does not"
-        )
+    unread = _unread(config)
+    for name in names:
+        if unread.issuperset(_fields(name)):
+            raise ParameterError(
+                f"run {run!r}: each name must change something of {config.objective} and the rest, "
+                f"found {name}, which does not"
+            )
     return config
 
 
+def _fields(name: str) -> list[str]:
+    """The fields that an ablation sets, such as "train.similarity"."""
+    return [f"{block}.{field}" for block, values in ABLATIONS[name].items() for field in values]
+
+
+def _check_fields(run: str, names: Sequence[str]) -> None:
+    """Raise ParameterError if two ablations of a run set one field."""
+    set_by: dict[str, str] = {}
+    for name in names:
+        for field in _fields(name):
+            if field in set_by:
+                raise ParameterError(
+                    f"run {run!r}: must set each field once, found {field} in {set_by[field]} and {name}"
+                )
+            set_by[field] = name
+
+
 def _unread(config: Config) -> set[str]:
-    """Fields of `train` and `variant` that make no difference to a run of this objective and these variants, or not the
-    one that they are named for.
-    """
-    objective, variant = config.objective, config.variant
+    """Fields of `train` and `variant` that change nothing of this run, or something else than their names say."""
+    binary = config.objective == "binary"
+    variant = config.variant
     unread: set[str] = set()
-    if objective == "binary":
-        unread |= {"train.prior", *(f"variant.{name}" for name in ("structure", "outputs", "levels", "unobserved"))}
-    if objective == "binary" or variant.outputs == "heads":
-        unread |= {"train.similarity", "train.scale", "train.text_lr", "variant.wording"}
-        unread |= {"variant.freeze"} if variant.freeze == "text" else set()
+    if binary:
+        unread.update(["train.prior", "variant.structure", "variant.outputs", "variant.levels", "variant.unobserved"])
+    if binary or variant.outputs == "heads":
+        unread.update(["train.similarity", "train.scale", "train.text_lr", "variant.wording"])
+        if variant.freeze == "text":
+            unread.add("variant.freeze")
     if variant.freeze == "text":
-        unread |= {"train.text_lr"}
+        unread.add("train.text_lr")
     if config.train.pretrained:
-        unread |= {"train.positions", "variant.positions"}
-    if objective not in ("auto_lambda", "auto_lambda_fd"):
-        unread |= {"variant.upper"}
-    if objective != "auto_lambda":
-        unread |= {"variant.virtual"}
+        unread.update(["train.positions", "variant.positions"])
+    if config.objective not in ("auto_lambda", "auto_lambda_fd"):
+        unread.add("variant.upper")
+    if config.objective != "auto_lambda":
+        unread.add("variant.virtual")
     return unread
 
 
@@ -194,18 +221,26 @@ def build(config: Config, rates: Sequence[float] | None = None) -> Detector:
     Args:
         rates: [N] label rates for the prior offset per node; None starts without an offset.
     """
-    t, v = config.train, config.variant
-    common: dict[str, Any] = {"pretrained": weights_of(t) or t.pretrained or None, "precision": t.precision}
-    common |= {"seed": config.seed, "quick_gelu": config.quick_gelu}
-    nodes: dict[str, Any] = {"structure": v.structure, "prior": rates if t.prior else None, **common}
+    t = config.train
+    v = config.variant
+    common: dict[str, Any] = {
+        "pretrained": weights_of(t) or t.pretrained or None,
+        "precision": t.precision,
+        "seed": config.seed,
+        "quick_gelu": config.quick_gelu,
+    }
     model: Detector
     if config.objective == "binary":
         model = BinaryBaseline(t.encoder, **common)
-    elif v.outputs == "heads":
-        model = NodeHeads(t.encoder, hierarchy.load(t.hierarchy), **nodes)
     else:
-        nodes |= {"similarity": t.similarity, "scale": t.scale, "wording": v.wording}
-        model = JointEmbedding(t.encoder, hierarchy.load(t.hierarchy), **nodes)
+        tree = hierarchy.load(t.hierarchy)
+        common["structure"] = v.structure
+        common["prior"] = rates if t.prior else None
+        if v.outputs == "heads":
+            model = NodeHeads(t.encoder, tree, **common)
+        else:
+            words: dict[str, Any] = {"similarity": t.similarity, "scale": t.scale, "wording": v.wording}
+            model = JointEmbedding(t.encoder, tree, **words, **common)
     if not t.pretrained and (config.objective != "binary" or v.positions == "all"):
         model.image.enlarge_positions(t.positions)
     return model.freeze(v.freeze)
@@ -219,15 +254,21 @@ def save(model: nn.Module, config: Config, folder: Path) -> None:
 
 
 def load(folder: Path) -> tuple[Detector, Config]:
-    """Read what `save` wrote, strictly. Raises MissingError or DataError."""
+    """Read what `save` wrote, strictly.
+
+    Raises:
+        MissingError: A file is not there.
+        DataError: It does not describe a run, or the weights do not fit it.
+    """
     folder = Path(folder)
     try:
         config = Config.model_validate(read_json(folder / "config.json"))
     except ValidationError as error:
         raise DataError(f"{folder.name}/config.json must describe a run: {error.errors()[0]['msg']}") from None
     state = read_weights(folder / "model.safetensors")
-    # the checkpoint brings every weight: nothing pretrained is needed to fill the model first
-    model = build(config.model_copy(update={"train": config.train.model_copy(update={"pretrained": ""})}))
+    # the file holds every weight: nothing pretrained is needed to fill the model first
+    train = config.train.model_copy(update={"pretrained": ""})
+    model = build(config.model_copy(update={"train": train}))
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
