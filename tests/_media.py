@@ -15,8 +15,6 @@ import numpy as np
 
 from semdf.faces.finders import Whole
 
-SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
-
 
 def landmarks(centre=(64.0, 64.0), size: float = 80.0, turn: float = 0.0) -> np.ndarray:
     """A schematic face, iBUG order `[68, 2]`; `size` is its height in pixels, `turn` its rotation in

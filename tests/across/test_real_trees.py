@@ -6,7 +6,8 @@ import _trees
 import numpy as np
 import pandas as pd
 import pytest
-from _media import SHARED, draw, landmarks
+from _files import WEIGHTS, needs_weights
+from _media import draw, landmarks
 from click.testing import CliRunner
 
 from semdf import params
@@ -27,8 +28,6 @@ from semdf.training.datasets import load
 from semdf.training.runs import configure
 from semdf.training.train import fit
 
-WEIGHTS = SHARED / "weights"
-needs_weights = pytest.mark.skipif(not WEIGHTS.is_dir(), reason="RetinaFace's weights are not here")
 PAIRS = {"train": [["000", "169"], ["001", "164"]], "val": [["002", "080"]], "test": [["004", "176"]]}
 
 
@@ -129,8 +128,13 @@ def test_every_finder_has_its_name(tmp_path, monkeypatch):
         choose("annotations", tmp_path / "Other")
     with pytest.raises(ParameterError, match="one of auto, .*Found 'nobody'"):
         choose("nobody", home)
-    if WEIGHTS.is_dir():
-        assert isinstance(choose("auto", home, weights=WEIGHTS, face="track"), RetinaFace)  # weights ask for it
+
+
+@needs_weights
+def test_weights_that_are_named_ask_for_retinaface(tmp_path):
+    (tmp_path / "annotations").mkdir()
+    np.savez(tmp_path / "annotations" / "Set.npz")
+    assert isinstance(choose("auto", tmp_path / "Set", weights=WEIGHTS, face="track"), RetinaFace)
 
 
 # -- data sets that were extracted one by one ------------------------------------------------------------------------

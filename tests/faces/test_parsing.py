@@ -8,24 +8,25 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from _media import SHARED, draw, landmarks
+from _files import PHOTOS, needs_photos
+from _media import draw, landmarks
 from facexlib.parsing import init_parsing_model
 from facexlib.parsing.bisenet import BiSeNet
 
+from semdf.errors import DataError, MissingError, ParameterError
+from semdf.faces.crops import REGION_BITS, Face, crop, placement
+from semdf.faces.landmarks import from_tem
+from semdf.faces.parsing import CLASSES, FILE, MIRRORED, PARTS, SIZE, Parser, find_weights, part_bits, region_ious
+from semdf.params import Parser as Settings
 from semdf.pipeline import ROOT
 from semdf.pretraining import face_parser
-from semdf.faces.crops import REGION_BITS, Face, crop, placement
-from semdf.errors import DataError, MissingError, ParameterError
-from semdf.faces.landmarks import from_tem
-from semdf.params import Parser as Settings
 from semdf.pretraining.face_parser import Labelled, cut_face, fit, measure, save
 from semdf.pretraining.face_parser_views import augment, classes_of
-from semdf.faces.parsing import CLASSES, FILE, MIRRORED, PARTS, SIZE, Parser, find_weights, part_bits, region_ious
 from semdf.storage.tars import ShardWriter, encode_png
 
-SHIPPED, PEOPLE, PHOTOS = ROOT / "pretrained" / "parser", ROOT / "data" / "people", SHARED / "faces" / "london"
+SHIPPED = ROOT / "pretrained" / "parser"
+PEOPLE = ROOT / "data" / "people"
 needs_shipped = pytest.mark.skipif(not (SHIPPED / FILE).is_file(), reason="pretrained/parser has not been pulled")
-needs_photos = pytest.mark.skipif(not PHOTOS.is_dir(), reason="the photographs for development are not here")
 NAMES = [name for name, _ in CLASSES]
 SETTINGS = {"sizes": [64, 96], "epochs": [1, 1], "batch": 4, "lr": 1e-3, "weight_decay": 0.01, "warmup": 0.1}
 SETTINGS |= {"stills": 100, "held_out": 4, "seed": 0, "workers": 2, "threads": 1}
@@ -274,7 +275,7 @@ def agreement() -> dict[str, float]:
     """Mean intersection over union with the outlines of each region on the first photographs."""
     ears = ((109, *range(115, 120), 111), (112, *range(120, 125), 114))
     images, points = [], []
-    for path in sorted(PHOTOS.glob("*.tem"))[:12]:
+    for path in sorted((PHOTOS / "london").glob("*.tem"))[:12]:
         placed = np.array([line.split() for line in path.read_text().splitlines()[1:190]], float)
         face = Face(np.zeros(4), from_tem(placed))
         image = cv2.imread(str(path.with_suffix(".jpg")))[:, :, ::-1]

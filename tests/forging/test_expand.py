@@ -4,7 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from _media import SHARED, faceforensics
+from _files import PHOTOS, needs_photos
+from _media import faceforensics
 
 from semdf import layouts
 from semdf.errors import DataError, ParameterError
@@ -13,8 +14,6 @@ from semdf.faces.finders import Annotated, Templates
 from semdf.forging import presets
 from semdf.forging.expand import EXTRA, RECOMPRESSED, expand
 from semdf.storage.tars import read_image
-
-PHOTOS = SHARED / "faces"
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +154,7 @@ def test_a_parser_makes_the_masks(faces, tmp_path):
     assert mask[112 * 4 // 8 + 7, 56] > 200 and mask[:28].max() == 0
 
 
-@pytest.mark.skipif(not PHOTOS.is_dir(), reason="the photographs for development are not here")
+@needs_photos
 def test_photographs_from_a_plain_folder(tmp_path):
     rows = layouts.load("pictures", dataset="faces").read(PHOTOS)
     rows = rows[rows["path"].str.contains("_03.jpg")].head(12).reset_index(drop=True)

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from _media import SHARED, draw, landmarks
+from _files import PHOTOS, needs_photos
+from _media import draw, landmarks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -32,8 +33,6 @@ from semdf.forging.masks import Shape
 from semdf.forging.on_the_fly import Forger
 from semdf.forging.warp import WARPS, align, jitter, piecewise, warp
 from semdf.method import hierarchy
-
-PHOTOS = SHARED / "faces"
 
 
 def portrait(seed, size=128, points=68, turn=0.0):
@@ -461,7 +460,7 @@ class TestForger:
             Forger(table.assign(label="Deepfakes"), images)
 
 
-@pytest.mark.skipif(not PHOTOS.is_dir(), reason="the photographs for development are not here")
+@needs_photos
 def test_the_189_landmarks_of_a_photograph_say_more():
     points = read_template(PHOTOS / "london" / "001_03.tem")
     assert points.shape == (189, 2) and (ibug(points) == from_tem(points)).all() and five(points).shape == (5, 2)
