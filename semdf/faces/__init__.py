@@ -1,3 +1,4 @@
 """Faces in pictures: finding, tracking and aligning them, their landmarks and their regions.
 
-It uses method (label names) and storage."""
+It uses storage.
+"""

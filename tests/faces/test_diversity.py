@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from semdf.pipeline import ROOT
-from semdf.faces.diversity import ATTRIBUTES, PAIRS, SCENE, cast, distances, located, pictures, shapes
 from semdf.errors import DataError
+from semdf.faces.diversity import ATTRIBUTES, PAIRS, SCENE, cast, distances, located, pictures, shapes
+from semdf.pipeline import ROOT
 
 PERSON = {
     "age": 0.7,

@@ -8,20 +8,18 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from _media import SHARED, draw, landmarks
+from _files import PHOTOS, WEIGHTS, needs_photos, needs_weights
+from _media import draw, landmarks
 
-from semdf.faces.crops import NATIVE_SPAN, rescale
 from semdf.errors import DataError, MissingError, ParameterError
 from semdf.extraction.extract import extract
+from semdf.faces.crops import NATIVE_SPAN, rescale
 from semdf.faces.finders import Annotated, Face, FaceFinder, RetinaFace, Templates, Whole, crop, find_weights, placement
 from semdf.faces.landmarks import TEMPLATE, five, read_tem, similarity, span
-from semdf.storage.tars import encode_png
 from semdf.faces.tracking import area, largest, main_track
+from semdf.storage.tars import encode_png
 
-WEIGHTS = SHARED / "weights"
-PHOTOS = SHARED / "faces" / "london"
-needs_photos = pytest.mark.skipif(not PHOTOS.is_dir(), reason="the photographs for development are not here")
-needs_weights = pytest.mark.skipif(not WEIGHTS.is_dir(), reason="RetinaFace's weights are not here")
+LONDON = PHOTOS / "london"
 
 
 def face_of(points, regions=None):
@@ -29,7 +27,7 @@ def face_of(points, regions=None):
 
 
 def photo(name):
-    return np.ascontiguousarray(cv2.imread(str(PHOTOS / name))[:, :, ::-1])
+    return np.ascontiguousarray(cv2.imread(str(LONDON / name))[:, :, ::-1])
 
 
 def test_similarity_recovers_a_known_map(random):
@@ -149,7 +147,7 @@ def test_missing_weights_name_the_file(tmp_path):
 
 @needs_photos
 def test_tem_files_are_read_as_68_points():
-    points = read_tem(PHOTOS / "001_03.tem")
+    points = read_tem(LONDON / "001_03.tem")
     left, right, nose, *mouth = five(points)
     assert points.shape == (68, 2) and left[0] < nose[0] < right[0]
     assert max(left[1], right[1]) < nose[1] < min(m[1] for m in mouth) < points[8, 1]
@@ -170,8 +168,8 @@ def test_retinaface_finds_the_face_where_people_placed_it():
     """Hand-placed landmarks are the oracle: every point within an eighth of the face's span."""
     finder = RetinaFace(WEIGHTS, "retinaface_mobile0.25")
     names = [f"{i:03d}_03" for i in (1, 5, 10, 15)]
-    frames = [photo(f"{name}.jpg") for name in names if (PHOTOS / f"{name}.tem").is_file()]
-    truth = [read_tem(PHOTOS / f"{name}.tem") for name in names if (PHOTOS / f"{name}.tem").is_file()]
+    frames = [photo(f"{name}.jpg") for name in names if (LONDON / f"{name}.tem").is_file()]
+    truth = [read_tem(LONDON / f"{name}.tem") for name in names if (LONDON / f"{name}.tem").is_file()]
     assert len(frames) >= 2
     for face, points in zip(finder.find(frames, "", range(len(frames))), truth, strict=True):
         assert face.score > 0.8 and face.landmarks.shape == (5, 2)
@@ -289,10 +287,10 @@ def test_damaged_annotations_are_named(tmp_path):
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 0xFF
     path.write_bytes(data)
-    with pytest.raises(DataError, match="a/landmarks of people.npz should be whole"):
+    with pytest.raises(DataError, match="a/landmarks of people.npz must be whole"):
         Annotated(path).find([np.zeros((8, 8, 3), np.uint8)], "a", [0])
     path.write_bytes(b"PK\x03\x04 no archive")
-    with pytest.raises(DataError, match="expected an npz file"):
+    with pytest.raises(DataError, match="must be an npz file"):
         Annotated(path).find([np.zeros((8, 8, 3), np.uint8)], "a", [0])
 
 
@@ -300,20 +298,20 @@ POINTS = np.stack([landmarks((4 + i, 4), 6) for i in range(3)]).astype(np.float3
 MAPS = np.full((3, 8, 8), 3, np.uint8)
 FRAMES = [np.zeros((8, 8, 3), np.uint8)] * 3
 WRONG = {
-    "a scalar": (np.float32(3), MAPS, r"a/landmarks of x.npz should be real numbers \[T, 68, 2\]. Found float32 \[\]"),
-    "text": (np.array(["a"] * 3), MAPS, "a/landmarks .* Found <U1"),
-    "flat": (np.zeros((1, 136)), MAPS, r"a/landmarks .* Found float64 \[1, 136\]"),
-    "five points": (POINTS[:, :5], MAPS, r"a/landmarks .* Found float32 \[3, 5, 2\]"),
-    "complex": (POINTS + 1j, MAPS, "a/landmarks .* Found complex64"),
-    "truth": (POINTS > 0, MAPS, "a/landmarks .* Found bool"),
-    "infinite": (POINTS * np.inf, MAPS, "frame 0 of a in x.npz: expected landmarks that are finite"),
-    "partly unknown": (np.where(np.arange(68)[:, None] < 3, np.nan, POINTS), MAPS, r"finite .* Found \[nan, nan\]"),
+    "a scalar": (np.float32(3), MAPS, r"a/landmarks of x.npz must be real numbers \[T, 68, 2\], found float32 \[\]"),
+    "text": (np.array(["a"] * 3), MAPS, "a/landmarks .* found <U1"),
+    "flat": (np.zeros((1, 136)), MAPS, r"a/landmarks .* found float64 \[1, 136\]"),
+    "five points": (POINTS[:, :5], MAPS, r"a/landmarks .* found float32 \[3, 5, 2\]"),
+    "complex": (POINTS + 1j, MAPS, "a/landmarks .* found complex64"),
+    "truth": (POINTS > 0, MAPS, "a/landmarks .* found bool"),
+    "infinite": (POINTS * np.inf, MAPS, "frame 0 of a in x.npz: landmarks must be finite"),
+    "partly unknown": (np.where(np.arange(68)[:, None] < 3, np.nan, POINTS), MAPS, r"finite .* found \[nan, nan\]"),
     "far": (POINTS * 1e9, MAPS, "finite and below 1e"),
-    "too few maps": (POINTS, MAPS[:1], r"a/regions of x.npz should be uint8 \[3, H, W\]. Found uint8 \[1, 8, 8\]"),
-    "too many maps": (POINTS, np.repeat(MAPS, 2, 0), r"a/regions .* Found uint8 \[6, 8, 8\]"),
-    "one map": (POINTS, MAPS[0], r"a/regions .* Found uint8 \[8, 8\]"),
-    "maps of numbers": (POINTS, MAPS.astype(float), "a/regions .* Found float64"),
-    "larger maps": (POINTS, MAPS.repeat(2, 1), r"expected regions of \[8, 8\] pixels, as the frame. Found \[16, 8\]"),
+    "too few maps": (POINTS, MAPS[:1], r"a/regions of x.npz must be uint8 \[3, H, W\], found uint8 \[1, 8, 8\]"),
+    "too many maps": (POINTS, np.repeat(MAPS, 2, 0), r"a/regions .* found uint8 \[6, 8, 8\]"),
+    "one map": (POINTS, MAPS[0], r"a/regions .* found uint8 \[8, 8\]"),
+    "maps of numbers": (POINTS, MAPS.astype(float), "a/regions .* found float64"),
+    "larger maps": (POINTS, MAPS.repeat(2, 1), r"regions must have \[8, 8\] pixels, as the frame, found \[16, 8\]"),
 }
 
 
@@ -329,9 +327,7 @@ def test_the_size_of_annotations_is_limited_and_the_limit_can_be_raised(tmp_path
     """What an archive inflates to is what counts, whatever the header of the array in it claims."""
     path = tmp_path / "x.npz"
     np.savez_compressed(path, **{"a/landmarks": np.zeros((4000, 68, 2)), "b/landmarks": POINTS.astype(np.int16)})
-    with pytest.raises(
-        DataError, match="a/landmarks of x.npz should have at most 10000 bytes, the limit set. Found 43"
-    ):
+    with pytest.raises(DataError, match="a/landmarks of x.npz must have at most 10000 bytes, the limit set, found 43"):
         Annotated(path, 10_000).find(FRAMES, "a", [0, 1, 2])
     assert Annotated(path, 5_000_000).find(FRAMES[:1], "a", [0]) != [None]
     assert Annotated(path, 10_000).find(FRAMES[:1], "b", [0])[0].landmarks.shape == (68, 2)
@@ -342,7 +338,7 @@ def test_the_size_of_annotations_is_limited_and_the_limit_can_be_raised(tmp_path
     header = {"descr": "<f4", "fortran_order": False, "shape": (10**9, 68, 2)}
     with zipfile.ZipFile(path, "w") as archive, archive.open("a/landmarks.npy", "w") as file:
         np.lib.format.write_array_header_1_0(file, header)
-    with pytest.raises(DataError, match="a/landmarks of x.npz should be whole"):
+    with pytest.raises(DataError, match="a/landmarks of x.npz must be whole"):
         Annotated(path).find(FRAMES[:1], "a", [0])
 
 
@@ -355,7 +351,7 @@ def test_members_that_cannot_be_inflated_are_named(tmp_path, at, said):
     data[at - 2] |= 0x1 if said == "encrypted" else 0x60
     data[data.rindex(b"PK\1\2") + at] |= 0x1 if said == "encrypted" else 0x60
     path.write_bytes(data)
-    with pytest.raises(DataError, match=f"a/landmarks of x.npz should be whole.*{said}"):
+    with pytest.raises(DataError, match=f"a/landmarks of x.npz must be whole.*{said}"):
         Annotated(path).find(FRAMES[:1], "a", [0])
 
 
@@ -394,7 +390,7 @@ def test_bad_landmarks_are_a_row_and_the_rest_goes_on(tmp_path, spoilt, alignmen
 def test_templates_that_are_no_numbers_are_refused(tmp_path):
     for word in ("nan", "inf", "1e300"):
         (tmp_path / "a.tem").write_text("\n".join(["189", *["7 8"] * 100, *[f"{word} 7"] * 89]))
-        with pytest.raises(DataError, match="a.tem: expected landmarks that are finite"):
+        with pytest.raises(DataError, match="a.tem: landmarks must be finite"):
             Templates(tmp_path).find(FRAMES[:1], "a", [0])
 
 
