@@ -29,6 +29,7 @@ from semdf.training.datasets import Samples, hold_out, select
 from semdf.training.pairs import count_batches, nearest_frames, pair_batches, shuffled_batches
 from semdf.training.runs import Config, build, weights_of
 from semdf.training.schedules import warm_cosine, waves
+from semdf.training.scoring import score_pictures
 from semdf.training.views import Part, views
 
 __all__ = ["Record", "checkpoints_of", "fit", "predict"]
@@ -240,13 +241,11 @@ def _measure(training: _Training, epoch: int, losses: list[list[float]], validat
 def predict(model: Detector, samples: Samples, *, batch: int = 64, resample: bool = False) -> np.ndarray:
     """Marginals [n, N] of all samples in the deterministic view; each process of a group does some of the batches."""
     model.eval()
-    where = next(model.parameters()).device
 
     def marginals(images: Tensor) -> Tensor:
-        return model(model.normalise(views(images, model.image_size, resample=resample).to(where)))
+        return score_pictures(model, images, batch=batch, resample=resample)
 
-    with torch.inference_mode():
-        return distributed.spread(marginals, samples.images.split(batch)).float().numpy()
+    return distributed.spread(marginals, samples.images.split(batch)).numpy()
 
 
 def checkpoints_of(config: Config, *folders: Path, within: Path) -> Path:
