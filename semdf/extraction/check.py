@@ -22,20 +22,26 @@ __all__ = ["Finding", "Report", "check"]
 
 #: Endings of files that may lie beside videos and pictures.
 LISTS = (".csv", ".json", ".md", ".pdf", ".txt")
-#: Layouts whose lists name every video: another one on disk is a surplus.
-LISTED = ("faceforensics++", "faceshifter", "deeperforensics-1.0")
+#: Kinds of findings that are no problem.
+HARMLESS = ("absent", "miniature", "note")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """kind: broken, missing, surplus, unreadable, count, no reals (problems); absent, miniature, note (no problems)."""
+    """One thing that was found.
+
+    Attributes:
+        kind: Of the problems: broken, missing, surplus, unreadable, count or no reals; else one of `HARMLESS`.
+        text: What and how many, with the first names.
+    """
 
     kind: str
     text: str
 
     @property
     def problem(self) -> bool:
-        return self.kind not in ("absent", "miniature", "note")
+        """Whether something is wrong with the copy."""
+        return self.kind not in HARMLESS
 
     def __str__(self) -> str:
         return f"{self.kind:<10} {self.text}"
@@ -43,7 +49,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """title: data set and part; summary: what was found, in a line."""
+    """What was found in one part of a data set.
+
+    Attributes:
+        title: Data set and part.
+        summary: What is there, in a line.
+        findings: What is wrong or worth knowing.
+    """
 
     title: str
     summary: str
@@ -51,6 +63,7 @@ class Report:
 
     @property
     def good(self) -> bool:
+        """Whether no finding is a problem."""
         return not any(finding.problem for finding in self.findings)
 
     def __str__(self) -> str:
@@ -60,9 +73,13 @@ class Report:
 def check(root: Path, layout: str = "", *, headers: bool = True) -> list[Report]:
     """Compare the tree at `root` with its lists and with the published counts; a report for each part of it.
 
-    layout: its name; "" to recognise it.
-    headers: whether to open every file; else only empty ones are found unreadable.
-    Raises ParameterError if no layout fits.
+    Args:
+        root: Folder of the data set.
+        layout: Its name; "" to recognise it.
+        headers: Whether to open every file; else only empty ones are found unreadable.
+
+    Raises:
+        ParameterError: If no layout fits.
     """
     root = Path(root)
     name = (layout or layouts.recognise(root)).lower()
@@ -70,9 +87,10 @@ def check(root: Path, layout: str = "", *, headers: bool = True) -> list[Report]
         parts = layouts.present(name, root)
     except SemdfError as error:
         return [_broken(name, error)]
-    return [_report(name, part, root, headers) for part in parts] or [
-        Report(name, "nothing", (Finding("broken", f"expected videos or pictures under {root}. Found none."),))
-    ]
+    if not parts:
+        text = f"must have videos or pictures under {root}, found none"
+        return [Report(name, "nothing", (Finding("broken", text),))]
+    return [_report(name, part, root, headers) for part in parts]
 
 
 def _broken(name: str, error: SemdfError) -> Report:
@@ -85,18 +103,20 @@ def _report(name: str, layout: Layout, root: Path, headers: bool) -> Report:
     except SemdfError as error:
         return _broken(name, error)
     # the protocol of the layout itself, by its name: a table of one's own has none
-    protocol = next((p for p in map(protocols.load, protocols.names()) if p.layout == name), None)
+    protocol = protocols.of_layout(name)
     findings = [
         *_missing(rows),
-        *_surplus(rows, root, listed=name in LISTED),
+        *_surplus(rows, root, listed=layout.lists_name_all),
         *_unreadable(rows, root, headers),
         *_reals(rows, protocol),
         *_leaks(rows),
     ]
     if protocol is not None:
-        findings += [*_counts(rows, protocol.published), *(Finding("note", text) for text in protocol.notes)]
+        findings += _counts(rows, protocol.published)
+        findings += [Finding("note", text) for text in protocol.notes]
     compression = "/".join(sorted(set(rows["compression"]) - {""}))
-    return Report(" ".join(filter(None, (name, compression))), _summary(rows), tuple(findings))
+    title = f"{name} {compression}" if compression else name
+    return Report(title, _summary(rows), tuple(findings))
 
 
 def _summary(rows: pd.DataFrame) -> str:
@@ -112,35 +132,41 @@ def _missing(rows: pd.DataFrame) -> Iterator[Finding]:
 
 
 def _surplus(rows: pd.DataFrame, root: Path, *, listed: bool) -> Iterator[Finding]:
+    """Files that no list names, if the lists should name all (`listed`), and files that the layout does not read."""
     here = rows[rows["status"] == OK]
     unlisted = here[here["split"] == ""] if listed else here[:0]
     for name, group in unlisted.groupby("manipulation", sort=False):
         yield Finding("surplus", f"{name}: {_some(group['path'])} on disk, in no list")
-    known = set(here["path"])
-    tops = {Path(path).parent for path in known}
-    files = (path for top in sorted(tops) for path in sorted((root / top).iterdir()) if path.is_file())
-    kept = (
-        [path.relative_to(root).as_posix() for path in files if not path.name.startswith(".")] if _below(tops) else []
-    )
-    odd = [path for path in kept if path not in known and Path(path).suffix.lower() not in LISTS]
+    odd = _unread(set(here["path"]), root)
     if odd:
         yield Finding("surplus", f"{_some(odd)} on disk, which the layout does not read")
 
 
-def _below(tops: set[Path]) -> bool:
-    """Whether all folders lie below the root: originals of another data set do not."""
-    return not any(".." in top.parts for top in tops)
+def _unread(known: set[str], root: Path) -> list[str]:
+    """Files beside those of the paths in `known` that are neither among these nor lists."""
+    tops = {Path(path).parent for path in known}
+    if any(".." in top.parts for top in tops):  # the originals of another data set are not looked at
+        return []
+    odd = []
+    for top in sorted(tops):
+        for path in sorted((root / top).iterdir()):
+            name = path.relative_to(root).as_posix()
+            wanted = path.is_file() and not path.name.startswith(".") and path.suffix.lower() not in LISTS
+            if wanted and name not in known:
+                odd.append(name)
+    return odd
 
 
 def _unreadable(rows: pd.DataFrame, root: Path, headers: bool) -> Iterator[Finding]:
+    """Files that are empty or, with `headers`, cannot be opened."""
     paths = rows.loc[rows["status"] == OK, "path"].tolist()
     empty = [path for path in paths if (root / path).stat().st_size == 0]
     if empty:
         yield Finding("unreadable", f"{_some(empty)} empty")
     rest = sorted(set(paths) - set(empty)) if headers else []
     with ThreadPoolExecutor(4) as pool:
-        opened = pool.map(lambda path: _opens(root / path), rest)
-        good = list(tqdm(opened, desc="files", total=len(rest), unit="file", mininterval=1, disable=len(rest) < 1000))
+        opening = pool.map(lambda path: _opens(root / path), rest)
+        good = list(tqdm(opening, desc="files", total=len(rest), unit="file", mininterval=1, disable=len(rest) < 1000))
     odd = [path for path, ok in zip(rest, good, strict=True) if not ok]
     if odd:
         yield Finding("unreadable", f"{_some(odd)} with a header that cannot be decoded")
@@ -161,6 +187,7 @@ def _opens(path: Path) -> bool:
 
 
 def _reals(rows: pd.DataFrame, protocol: protocols.Protocol | None) -> Iterator[Finding]:
+    """A problem where a data set that has reals of its own shows none; else a note."""
     if protocol is None or (rows["label"] == "real").any():
         return
     if protocol.reals.dataset == protocol.dataset:
@@ -180,6 +207,7 @@ def _leaks(rows: pd.DataFrame) -> Iterator[Finding]:
 
 
 def _counts(rows: pd.DataFrame, published: tuple[protocols.Published, ...]) -> Iterator[Finding]:
+    """Counts that differ from the published ones; where all are half of these or less, that it is a miniature."""
     found = [(item, int(item.of(rows).sum())) for item in published]
     if not found:
         yield Finding("note", "no published counts to compare with")
@@ -197,5 +225,6 @@ def _counts(rows: pd.DataFrame, published: tuple[protocols.Published, ...]) -> I
 
 
 def _some(names: Iterable[str]) -> str:
+    """How many names there are, with the first three."""
     names = list(names)
     return f"{len(names)} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"

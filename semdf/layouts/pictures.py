@@ -12,22 +12,27 @@ from pathlib import Path
 import pandas as pd
 
 from semdf.errors import DataError, ParameterError
+from semdf.layouts import Layout
 from semdf.layouts.rows import folder, table
 from semdf.storage.pictures import PICTURES
 
-__all__ = ["LAYOUTS", "Pictures"]
+__all__ = ["LAYOUTS", "ORDER", "Pictures"]
 
 
 @dataclass(frozen=True)
-class Pictures:
+class Pictures(Layout):
     """Every picture of a folder, its sub-folders included; a sub-folder plays the part of the manipulation.
 
-    dataset: the name of the data set in the table.
-    identity: a regular expression that must match at the start of a stem; its first group, or else the whole
-        match, is the identity within its folder. "" takes what comes before the first "_" ("001_03" is person "001")
-        unless all pictures were then of one person, as with the names that cameras give ("IMG_0001"): each picture is
-        then a person of its own. A warning says when that is so, or when an expression makes all one person.
-    split: the split of every picture.
+    Any folder would do, so that this layout must be named.
+
+    Attributes:
+        dataset: The name of the data set in the table.
+        identity: A regular expression that must match at the start of a stem; its first group, or else the whole
+            match, is the identity within its folder. "" takes what comes before the first "_" ("001_03" is person
+            "001") unless all pictures were then of one person, as with the names that cameras give ("IMG_0001"): each
+            picture is then a person of its own. A warning says when that is so, or when an expression makes all one
+            person.
+        split: The split of every picture.
     """
 
     dataset: str = "pictures"
@@ -38,13 +43,8 @@ class Pictures:
         try:
             re.compile(self.identity)
         except re.error as error:
-            raise ParameterError(
-                f"identity should be a regular expression. Found {self.identity!r}: {error}."
-            ) from error
-
-    @staticmethod
-    def marks(root: Path) -> bool:
-        return False  # any folder would do
+            rule = "identity must be a regular expression"
+            raise ParameterError(f"{rule}, found {self.identity!r}: {error}") from error
 
     def read(self, root: Path) -> pd.DataFrame:
         """A row for every picture."""
@@ -63,22 +63,30 @@ class Pictures:
     def _person(self, path: Path) -> str:
         match = re.match(self.identity or r"[^_]+|.*", path.stem)
         if match is None:
-            raise DataError(f"{path}: the file name should start with {self.identity!r}. Found {path.stem!r}.")
+            raise DataError(f"{path}: the file name must start with {self.identity!r}, found {path.stem!r}")
         return match.group(1) if match.re.groups else match.group()
 
-    def _rows(self, root: Path, found: dict[Path, str]) -> Iterator[dict]:
-        stems = Counter(path.with_suffix("") for path in found)
-        for path, person in found.items():
-            place, group = path.relative_to(root), _group(path, root)
-            stem = path.name if stems[path.with_suffix("")] > 1 else path.stem  # a.jpg beside a.png
+    def _rows(self, root: Path, people: dict[Path, str]) -> Iterator[dict]:
+        """A row for every picture. `people`: path -> identity."""
+        stems = Counter(path.with_suffix("") for path in people)
+        for path, person in people.items():
+            group = _group(path, root)
+            alone = stems[path.with_suffix("")] == 1
+            name = path.stem if alone else path.name  # a.jpg beside a.png
             yield {
-                "dataset": self.dataset, "manipulation": group, "video": f"{self.dataset}/{group}/{stem}",
-                "path": place.as_posix(), "label": "real", "split": self.split, "target": person,
-            }  # fmt: skip
+                "dataset": self.dataset,
+                "manipulation": group,
+                "video": f"{self.dataset}/{group}/{name}",
+                "path": path.relative_to(root).as_posix(),
+                "label": "real",
+                "split": self.split,
+                "target": person,
+            }
 
 
 def _group(path: Path, root: Path) -> str:
     return "-".join(path.relative_to(root).parent.parts) or "original"
 
 
+ORDER = 210
 LAYOUTS = {"pictures": Pictures}

@@ -20,9 +20,13 @@ MISSING = "missing file"
 
 
 def folder(path: Path, what: str) -> Path:
-    """`path` if it is a folder; else MissingError, which says `what` it should hold."""
+    """The `path` itself if it is a folder.
+
+    Raises:
+        MissingError: Otherwise; the message says `what` the folder should hold.
+    """
     if not path.is_dir():
-        raise MissingError(f"{what}: expected a folder at {path}. Found {'a file' if path.exists() else 'nothing'}.")
+        raise MissingError(f"{what}: must be a folder at {path}, found {'a file' if path.exists() else 'nothing'}")
     return path
 
 
@@ -43,30 +47,36 @@ def flat(path: str) -> str:
 
 
 def refuse(odd: Iterable[str], what: str, rule: str) -> None:
-    """DataError that counts the `odd` file names and shows the first three; nothing if there are none."""
+    """Do nothing if there are no `odd` file names.
+
+    Raises:
+        DataError: Otherwise; the message has the rule, counts the names and shows the first three.
+    """
     odd = sorted(odd)
     if odd:
         more = f", ... ({len(odd)} files)" if len(odd) > 3 else ""
-        raise DataError(f"{what}: {rule}. Found {', '.join(odd[:3])}{more}.")
+        raise DataError(f"{what}: {rule}, found {', '.join(odd[:3])}{more}")
 
 
 def table(rows: Iterable[dict], root: Path, what: str) -> pd.DataFrame:
     """The rows in order of their video key, each with its status.
 
-    Raises DataError if there is none or a key repeats.
+    Raises:
+        DataError: If there is no row, a cell is no text, or a key repeats.
     """
     empty = {"split": "", "target": "", "source": "", "pristine": "", "compression": ""}
     filled = [{**empty, **row, "status": OK if _there(root / row["path"]) else MISSING} for row in rows]
     for row in filled:
-        if odd := [name for name in COLUMNS if not _text(row[name])]:
-            raise DataError(f"{what}: {odd[0]} should be text in UTF-8. Found {row[odd[0]]!r}.")
+        odd = [name for name in COLUMNS if not _text(row[name])]
+        if odd:
+            raise DataError(f"{what}: {odd[0]} must be text in UTF-8, found {row[odd[0]]!r}")
     if not filled:
-        raise DataError(f"{what}: expected at least one video or picture under {root}. Found none.")
+        raise DataError(f"{what}: must have at least one video or picture under {root}, found none")
     frame = pd.DataFrame(filled, columns=list(COLUMNS)).sort_values(["manipulation", "video"], ignore_index=True)
     twice = frame[frame["video"].duplicated(keep=False)]
     if len(twice):
         first = twice[twice["video"] == twice["video"].iloc[0]]
-        raise DataError(f"{what}: a video key should be unique. Found {', '.join(first['path'])} for one key.")
+        raise DataError(f"{what}: a video key must be unique, found {', '.join(first['path'])} for one key")
     return frame
 
 
@@ -78,7 +88,11 @@ def _there(path: Path) -> bool:
 
 
 def _text(cell: object) -> bool:
+    """Whether a cell is text that UTF-8 can hold."""
+    if not isinstance(cell, str):
+        return False
     try:
-        return isinstance(cell, str) and cell.encode() is not None
+        cell.encode()
     except UnicodeEncodeError:  # bytes of a file name in another encoding, half a character in JSON
         return False
+    return True

@@ -254,7 +254,7 @@ def test_a_file_name_in_no_encoding_is_refused(tmp_path):
     (tmp_path / "a.png").write_bytes(b"x")
     with open(os.fsencode(tmp_path) + b"/b\xff.png", "wb") as file:
         file.write(b"x")
-    with pytest.raises(SemdfError, match="should be text in UTF-8. Found"):
+    with pytest.raises(SemdfError, match="must be text in UTF-8, found"):
         layouts.load("pictures").read(tmp_path)
 
 

@@ -29,7 +29,7 @@ def found(reports) -> dict[str, str]:
 def test_a_tiny_tree_is_good_and_its_counts_are_not_held_against_it(name, tmp_path):
     reports = check(_trees.OFFICIAL[name](tmp_path), headers=False)
     assert all(report.good for report in reports), reports
-    published = next(p for p in map(protocols.load, protocols.names()) if p.layout == name).published
+    published = protocols.of_layout(name).published
     assert ("miniature" in found(reports)) == bool(published)
     assert "count" not in found(reports)
 
@@ -120,10 +120,10 @@ def test_the_traps_are_told(tmp_path):
 
 def test_what_cannot_be_read_is_a_report(tmp_path):
     root = _trees.touch(_trees.celeb(tmp_path / "a"), "Celeb-synthesis/id0")
-    assert "Found Celeb-synthesis/id0.mp4" in found(check(root))["broken"]
+    assert "found Celeb-synthesis/id0.mp4" in found(check(root))["broken"]
     root = _trees.faceforensics(tmp_path / "b", forged=("FaceSwop",))
-    assert "Found 'FaceSwop'" in found(check(root))["broken"]
-    with pytest.raises(ParameterError, match="Found none of their marks"):
+    assert "found 'FaceSwop'" in found(check(root))["broken"]
+    with pytest.raises(ParameterError, match="found none of their marks"):
         check(tmp_path)
 
 
@@ -145,7 +145,7 @@ def test_command(playable):
     result = CliRunner().invoke(main, ["check", str(root), "--no-headers"])
     assert result.exit_code == 1 and "missing    original: 1 (original_sequences" in result.output
     result = CliRunner().invoke(main, ["check", str(root), "--layout", "celeb"])
-    assert result.exit_code == 1 and "layout should be one of" in result.output
+    assert result.exit_code == 1 and "layout must be one of" in result.output
     result = CliRunner().invoke(main, ["check", str(root / "original_sequences")])
     assert result.exit_code == 1 and "name the layout otherwise" in result.output
 

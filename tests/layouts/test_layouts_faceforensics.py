@@ -100,13 +100,13 @@ def test_deepfakedetection_brings_its_own_originals(tmp_path):
     assert tuple(fake[["target", "source", "split", "label"]]) == ("actor02", "actor07", "test", "DeepFakeDetection")
     assert rows.loc[fake["pristine"], "manipulation"] == "actors" and rows.loc[fake["pristine"], "label"] == "real"
     _trees.touch(tmp_path, f"{top}/000_003")
-    with pytest.raises(DataError, match="AA_BB__<scene>__<code>.mp4. Found 000_003"):
+    with pytest.raises(DataError, match="AA_BB__<scene>__<code>.mp4, found 000_003"):
         layout.read(tmp_path)
 
 
 def test_an_unknown_manipulation_is_answered_with_the_known(tmp_path):
     _trees.faceforensics(tmp_path, forged=(*FORGED, "FaceSwop"))
-    with pytest.raises(ParameterError, match="one of Deepfakes, Face2Face, .*DeepFakeDetection. Found 'FaceSwop'"):
+    with pytest.raises(ParameterError, match="one of Deepfakes, Face2Face, .*DeepFakeDetection, found 'FaceSwop'"):
         layouts.present("faceforensics++", tmp_path)
 
 

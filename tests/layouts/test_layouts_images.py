@@ -57,11 +57,11 @@ def test_ffsc_digits_are_the_rows_of_the_hierarchy():
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("Train/BlendFace/a.png 120010111112", "line 1: expected .<path> <12 digits>"),
+        ("Train/BlendFace/a.png 120010111112", "line 1: must be .<path> <12 digits>"),
         ("Train/BlendFace/a.png", "line 1"),
         ("../a.png 000000000000", "line 1: a path should be relative and stay below"),
-        ("Val/BlendFace/a.png 120010111111", "a picture of Train lies in a folder"),
-        ("Train/BlendFace/a.png 000000000000", "agrees with its folder. Found Train/BlendFace/a.png real"),
+        ("Val/BlendFace/a.png 120010111111", "a picture of Train must lie in a folder"),
+        ("Train/BlendFace/a.png 000000000000", "agree with its folder, found Train/BlendFace/a.png real"),
     ],
 )
 def test_ffsc_checks_its_lists(tmp_path, line, message):
@@ -72,7 +72,7 @@ def test_ffsc_checks_its_lists(tmp_path, line, message):
 
 def test_ffsc_names_the_known_methods(tmp_path):
     _trees.touch(_trees.ffsc(tmp_path), "Train/diffae-Age/x.png")
-    with pytest.raises(DataError, match="one of Real, BlendFace, .*Found Train/diffae-Age/x.png"):
+    with pytest.raises(DataError, match="one of Real, BlendFace, .*found Train/diffae-Age/x.png"):
         layouts.load("ffsc").read(tmp_path)
 
 
@@ -83,7 +83,7 @@ def test_diff(tmp_path):
     assert set(layouts.load("diff", conditions=("FS",)).read(tmp_path)["manipulation"]) == {"real", "DiffFace"}
     assert sum(map(len, diff.CONDITIONS.values())) == 13
     _trees.touch(tmp_path, "test/FS/SDXL/p1_0.png")
-    with pytest.raises(DataError, match="one of DCFace, DiffFace. Found test/FS/SDXL"):
+    with pytest.raises(DataError, match="one of DCFace, DiffFace, found test/FS/SDXL"):
         layouts.load("diff").read(tmp_path)
 
 
@@ -102,16 +102,16 @@ def test_diffusionface(tmp_path):
     assert set(rows.drop("Real")["label"]) == set(diffusionface.MODELS.values())
     few = layouts.load("diffusionface", models=("DiffSwap",)).read(tmp_path)
     assert set(few["manipulation"]) == {"Real", "DiffSwap"}
-    with pytest.raises(MissingError, match="expected a folder DDIM"):
+    with pytest.raises(MissingError, match="must have a folder DDIM"):
         layouts.load("diffusionface", models=("DDIM",)).read(tmp_path)
     _trees.touch(tmp_path, "DiffSwop/1.png")
-    with pytest.raises(DataError, match="Real or one of DiffSwap, .*Found DiffSwop"):
+    with pytest.raises(DataError, match="Real or one of DiffSwap, .*found DiffSwop"):
         layouts.load("diffusionface").read(tmp_path)
 
 
 def test_two_files_of_one_key_are_refused(tmp_path):
     _trees.touch(_trees.diffusionface(tmp_path), "Real/17.png")
-    with pytest.raises(DataError, match=r"Found Real/17.jpg, Real/17.png for one key"):
+    with pytest.raises(DataError, match=r"found Real/17.jpg, Real/17.png for one key"):
         layouts.load("diffusionface").read(tmp_path)
 
 
@@ -125,7 +125,7 @@ def test_pictures(tmp_path):
     assert rows["target"].nunique() == 3
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(DataError, match="Found none"):
+    with pytest.raises(DataError, match="found none"):
         layouts.load("pictures", dataset="nothing").read(empty)
 
 
@@ -155,12 +155,12 @@ def test_a_table_of_ones_own(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("path,label\na.mp4,Real\n", "line 2: label should be one of real, Deepfakes, .*fake. Found 'Real'"),
+        ("path,label\na.mp4,Real\n", "line 2: label must be one of real, Deepfakes, .*fake, found 'Real'"),
         ("path,label\n../a.mp4,real\n", "line 2: a path should be relative"),
         ("path,label\n.,real\n", "line 2: a path should be relative"),
-        ("path,label,split\na.mp4,real,dev\n", "split should be train, val, test or empty"),
-        ("path,label\na.mp4,real\na.mp4,real\n", "Found a.mp4, a.mp4 for one key"),
-        ("path,label\na.mp4\n", "line 2: expected 2 cells"),
+        ("path,label,split\na.mp4,real,dev\n", "split must be train, val, test or empty"),
+        ("path,label\na.mp4,real\na.mp4,real\n", "found a.mp4, a.mp4 for one key"),
+        ("path,label\na.mp4\n", "line 2: must have 2 cells"),
         ("file,label\na.mp4,real\n", "columns path, label"),
         ("path,label\n", "at least one video or picture"),
     ],
@@ -196,10 +196,10 @@ def test_protocols_select_the_face_swaps_of_the_diffusion_sets(tmp_path):
 
 def test_a_test_set_without_reals_is_refused(tmp_path):
     rows = layouts.load("deeperforensics-1.0").read(_trees.deeperforensics(tmp_path))
-    with pytest.raises(DataError, match="test set DeeperForensics-1.0: fakes are rows of .* Found none"):
+    with pytest.raises(DataError, match="test set DeeperForensics-1.0: fakes must be rows of .*, found none"):
         protocols.select(rows, "DeeperForensics-1.0")  # paired with reals that are not there
     shifted = rows.assign(dataset="FaceShifter", manipulation="FaceShifter")
-    with pytest.raises(DataError, match="reals are rows of .*FaceForensics"):
+    with pytest.raises(DataError, match="reals must be rows of FaceForensics"):
         protocols.select(pd.DataFrame(shifted), "FaceShifter")
-    with pytest.raises(ParameterError, match="one of FaceForensics.*Found 'FFPP'"):
+    with pytest.raises(ParameterError, match="one of FaceForensics.*found 'FFPP'"):
         protocols.load("FFPP")

@@ -32,10 +32,10 @@ def test_deepfakebench_without_compressions_and_with_broken_lists(tmp_path):
     by_split = {"train": {"id0_0000": entry}, "test": {}, "val": {"id0_0000": entry}}
     _trees.write(tmp_path, "Celeb-DF-v2.json", {"Celeb-DF-v2": {"CelebDFv2_real": by_split}})
     assert len(layouts.load("deepfakebench").read(tmp_path)) == 1
-    with pytest.raises(DataError, match="one split. Found .*id0_0000 in train and val"):
+    with pytest.raises(DataError, match="one split, found .*id0_0000 in train and val"):
         layouts.load("deepfakebench", splits=("train", "val")).read(tmp_path)
     _trees.write(tmp_path, "Celeb-DF-v2.json", {"Celeb-DF-v2": {"CelebDF": by_split}})
-    with pytest.raises(DataError, match="one of FF-real, .*Found 'CelebDF'"):
+    with pytest.raises(DataError, match="one of FF-real, .*found 'CelebDF'"):
         layouts.load("deepfakebench").read(tmp_path)
 
 
