@@ -10,16 +10,17 @@ from semdf.faces.crops import Face
 
 __all__ = ["CHOICES", "area", "largest", "main_track"]
 
-#: Ways to choose one face a frame.
+#: Ways to choose one face a frame: `largest` and `main_track`.
 CHOICES = ("largest", "track")
-#: A face continues a track if its centre moved by at most so many of its sides ...
+#: A face continues a track only if its centre moved by at most this many of its sides since the track was last seen
+#: (ours).
 REACH = 1.0
-#: ... and its side changed by at most this factor since the track was last seen (both ours).
+#: A face continues a track only if its side changed by at most this factor since the track was last seen (ours).
 GROWTH = 2.0
 
 
 def area(face: Face) -> float:
-    """Of the box, pixels."""
+    """The area of the face's box, square pixels."""
     return float((face.box[2] - face.box[0]) * (face.box[3] - face.box[1]))
 
 
@@ -32,12 +33,12 @@ def main_track(found: Sequence[Sequence[Face]]) -> list[Face | None]:
     """One person's face in every frame, None where that person is not seen.
 
     Faces of successive frames are assigned so that the distances between them, in sides of the face, are smallest
-    in total (Kuhn, 1955); what is left over begins a new track. The main track is the one with the largest sum of
-    box areas: large, and seen often (ours).
+    in total (Kuhn, 1955). A face that continues no track begins a new one. The main track is the one with the largest
+    sum of box areas: its face is large and seen often (ours).
     """
-    from scipy.optimize import linear_sum_assignment  # takes longer to import than all else here
+    from scipy.optimize import linear_sum_assignment  # SciPy is slow to import
 
-    tracks: list[dict[int, Face]] = []
+    tracks: list[dict[int, Face]] = []  # of each person, the face by the number of the frame
     for number, faces in enumerate(found):
         last = [track[max(track)] for track in tracks]
         cost = np.array([[_distance(old, new) for new in faces] for old in last]).reshape(len(last), len(faces))
@@ -52,7 +53,7 @@ def main_track(found: Sequence[Sequence[Face]]) -> list[Face | None]:
 
 
 def _distance(old: Face, new: Face) -> float:
-    """Between the centres, in sides; infinite if the sides differ too much."""
+    """The distance between two faces' centres in sides of the face; infinite if the sides differ too much."""
     sides = np.sqrt([max(area(old), 1e-6), max(area(new), 1e-6)])
     if sides.max() / sides.min() > GROWTH:
         return np.inf
