@@ -1,20 +1,23 @@
 """The command line: an answer or a reason for every file, exit codes, never a traceback."""
 
 import json
+from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
+import platformdirs
 import pytest
-from _media import SHARED, celeb_df, draw, faceforensics, landmarks, write_video
+from _files import PHOTOS, WEIGHTS, needs_photos, needs_weights
+from _media import celeb_df, draw, faceforensics, landmarks, write_video
 from click.testing import CliRunner
 
 import semdf.evaluation.detector
 from semdf.cli import main
+from semdf.errors import MissingError
 from semdf.explanation.verdict import Verdict, sentence
 from semdf.method import hierarchy
 from semdf.storage.tars import encode_png
-
-WEIGHTS = SHARED / "weights"
 
 
 class Detector:
@@ -22,7 +25,7 @@ class Detector:
 
     hierarchy = hierarchy.load("ffpp")
     nodes = hierarchy.nodes
-    crop = {"size": 64, "alignment": "similarity", "margin": 1.3}
+    crop: ClassVar = {"size": 64, "alignment": "similarity", "margin": 1.3}
 
     def score(self, crops):
         assert crops.shape[1:] == (64, 64, 3) and crops.dtype == np.uint8
@@ -34,6 +37,7 @@ class Detector:
 
 @pytest.fixture
 def run(monkeypatch):
+    monkeypatch.setattr(semdf.evaluation.detector, "find_detector", lambda: Path("run"))
     monkeypatch.setattr(semdf.evaluation.detector, "load_detector", lambda path: Detector())
     monkeypatch.delenv("SEMDF_WEIGHTS", raising=False)
     runner = CliRunner()
@@ -112,11 +116,31 @@ def test_a_missing_model_is_an_error_of_one_line(picture, tmp_path):
     assert len(result.output.splitlines()) == 1 and "config.json" in result.output
 
 
-@pytest.mark.skipif(not WEIGHTS.is_dir(), reason="RetinaFace's weights are not here")
+def test_the_detector_is_looked_for_in_three_places(tmp_path, monkeypatch):
+    """The variable, the working folder, the user's data folder; a variable that leads nowhere is an error."""
+    find = semdf.evaluation.detector.find_detector
+    named, here, installed = tmp_path / "named", Path("runs", "auto_lambda-0"), tmp_path / "home" / "semdf" / "detector"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(platformdirs, "user_data_path", lambda name, **_: tmp_path / "home" / name)
+    monkeypatch.delenv("SEMDF_DETECTOR", raising=False)
+    with pytest.raises(MissingError, match=r"\$SEMDF_DETECTOR \(not set\), at runs/auto_lambda-0 .*--model FOLDER"):
+        find()
+    for folder in (installed, here, named):
+        folder.mkdir(parents=True)
+        (folder / "config.json").write_text("{}")
+        if folder == named:
+            monkeypatch.setenv("SEMDF_DETECTOR", str(named))
+        assert find() == folder
+    (named / "config.json").unlink()
+    with pytest.raises(MissingError, match=rf"\$SEMDF_DETECTOR \({named}\)"):
+        find()
+
+
+@needs_photos
+@needs_weights
 def test_a_picture_without_a_face(run, picture, monkeypatch):
     monkeypatch.setenv("SEMDF_WEIGHTS", str(WEIGHTS))
-    photo = SHARED / "faces" / "london" / "001_03.jpg"
-    result = run("score", "--json", picture("a.png", 9), photo)
+    result = run("score", "--json", picture("a.png", 9), PHOTOS / "london" / "001_03.jpg")
     assert [json.loads(line)["status"] for line in result.output.splitlines()] == ["no face", "ok"]
     assert result.exit_code == 1
 
@@ -141,18 +165,8 @@ def test_extract_and_expand(run, tmp_path):
     (tree / "train.json").write_text('[["000", "001"], ["002", "003"]]')
     (tree / "val.json").write_text("[]")
     out, more = tmp_path / "faces", tmp_path / "expanded"
-    options = [
-        "--annotations",
-        tmp_path / "annotations.npz",
-        "--frames",
-        2,
-        "--size",
-        96,
-        "--alignment",
-        "native",
-        "--workers",
-        1,
-    ]
+    options = ["--annotations", tmp_path / "annotations.npz", "--frames", 2, "--size", 96]
+    options += ["--alignment", "native", "--workers", 1]
     result = run("extract", tree, out, "--layout", "faceforensics++", *options)
     assert result.exit_code == 0 and "60 crops" in result.output
     result = run("expand", out, more, "--seed", 1, "--region", "nose", "--workers", 1)
@@ -171,10 +185,9 @@ def test_what_could_not_be_made_is_reported(run, tmp_path):
     ("words", "found"),
     [
         (["extract", "{}/nowhere", "{}/out", "--layout", "celeb-df-v2", "--finder", "whole"], "nowhere"),
-        (
-            ["extract", "{}", "{}/out", "--layout", "dfdc2", "--finder", "whole"],
-            "faceforensics++, faceshifter",
-        ),
+        (["extract", "{}", "{}/out", "--layout", "dfdc2", "--finder", "whole"], "faceforensics++, faceshifter"),
+        (["extract", "{}", "{}/out", "--layout", "dfdc", "--option", "x"], "must be NAME=VALUE, found 'x'"),
+        (["expand", "{}", "{}/out", "--seed", "1", "--shard", "0/2"], "must have the manifest of `semdf extract`"),
         (["expand", "{}", "{}/out", "--seed", "1"], "manifest.parquet"),
         (["score", "--finder", "annotations", "{}/a.png"], "--annotations"),
         (["score", "--finder", "nobody", "{}/a.png"], "'whole'"),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import platformdirs
 import torch
 from torch import Tensor
 
 from semdf.artifacts import read_table, read_weights, temporary, write_weights
-from semdf.errors import DataError
+from semdf.errors import DataError, MissingError
 from semdf.method import hierarchy
 from semdf.method.hierarchy import Hierarchy
 from semdf.method.model import Detector as Network
@@ -21,12 +23,12 @@ from semdf.training import distributed
 from semdf.training.runs import Config, load, save
 from semdf.training.scoring import score_pictures
 
-__all__ = ["DEFAULT_RUN", "SCORED", "Detector", "load_detector", "score_manifest"]
+__all__ = ["DEFAULT_RUN", "SCORED", "Detector", "find_detector", "load_detector", "score_manifest"]
 
 #: What a score table keeps of a manifest's row.
 SCORED = SCORED_CROP
 
-#: The run that `semdf score` uses unless told otherwise, in the working folder.
+#: The run of the pipeline that `find_detector` looks for in the working folder.
 DEFAULT_RUN = Path("runs", "auto_lambda-0")
 
 
@@ -58,6 +60,29 @@ class Detector:
             raise DataError(f"crops must be [n, H, W, 3] uint8, found {list(crops.shape)} {crops.dtype}")
         resample = self.config.crop.resampled
         return score_pictures(self.model, torch.from_numpy(crops), batch=batch, resample=resample).numpy()
+
+
+def find_detector() -> Path:
+    """The folder of the run that scores files where no other is named.
+
+    Three places are looked at, in this order: `$SEMDF_DETECTOR`; `runs/auto_lambda-0` in the working folder, where the
+    pipeline trains it; `semdf/detector` in the user's data folder, such as `~/.local/share`. If the variable is set,
+    the other two do not count. The package brings no detector; one that it brought would come last.
+
+    Raises:
+        MissingError: None of the places holds a run; the message lists them.
+    """
+    named = os.environ.get("SEMDF_DETECTOR", "")
+    installed = platformdirs.user_data_path("semdf", appauthor=False) / "detector"
+    places = [Path(named)] if named else [DEFAULT_RUN, installed]
+    for folder in places:
+        if (folder / "config.json").is_file():
+            return folder
+    raise MissingError(
+        "detector: must be a run's folder (config.json, model.safetensors) at "
+        f"$SEMDF_DETECTOR ({named or 'not set'}), at {DEFAULT_RUN.as_posix()} in the working folder or at {installed}, "
+        "found none: name one with --model FOLDER"
+    )
 
 
 def load_detector(folder: Path = DEFAULT_RUN, device: str = "cpu") -> Detector:
