@@ -174,7 +174,8 @@ def test_the_figure_of_growth_has_a_line_for_each_thing_that_grew():
     assert len(table) == 4
     drawn = figure.draw_growth(table)
     assert [len(ax.lines) for ax in drawn.axes] == [2, 2]
-    assert [text.get_text() for text in drawn.axes[0].get_legend().get_texts()][0] == "evaluate/delong: n^1.00"
+    first, _ = drawn.axes[0].get_legend().get_texts()
+    assert first.get_text() == "evaluate/delong: n^1.00"
     plt.close(drawn)
 
 
@@ -203,8 +204,9 @@ def test_sizes_whose_go_would_take_too_long_are_left_out():
 def test_what_others_took_of_the_machine():
     stat = "cpu  1000 100 200 90000 300 50 25 125 0 0\ncpu0 1 1 1 1 1 1 1 1 1 1\n"
     assert quiet.busy(stat, 100) == 15.0  # neither idle nor waiting; what the host took counts
-    assert quiet.others((0, 100, 10), (10, 116, 20), processors=2) == pytest.approx(0.3)
-    assert quiet.others((0, 100, 10), (10, 109, 20), processors=2) == 0  # clocks are coarse
+    start = quiet.Moment(0, 100, 10)
+    assert quiet.others(start, quiet.Moment(10, 116, 20), processors=2) == pytest.approx(0.3)
+    assert quiet.others(start, quiet.Moment(10, 109, 20), processors=2) == 0  # clocks are coarse
     said = quiet.Watch().said()
     assert said["quiet"] is None or said["quiet"] == (said["others"] < quiet.QUIET)
 
