@@ -16,7 +16,8 @@ from torch import nn
 from semdf.artifacts import write_table, write_weights
 from semdf.errors import SemdfError
 from semdf.training import distributed, runs, train
-from semdf.training.datasets import Samples, views
+from semdf.training.datasets import Samples
+from semdf.training.views import views
 
 #: Name -> objective, changes of the block `train`, variant.
 CASES = {

@@ -1,4 +1,4 @@
-"""A small training: pictures made here, smooth colours are real, a fake is its source with a faint checkerboard."""
+"""Samples and configurations of small trainings."""
 
 import cv2
 import numpy as np
@@ -16,12 +16,14 @@ BLOCK = YAML(typ="safe").load((ROOT / "params.yaml").read_text())["train"]
 
 
 def config(objective="equal", variant=None, **changes) -> Config:
-    block = BLOCK | {"epochs": 2, "pairs": 8, "batch": 8, "warmup": 0.25, "threads": 1} | changes
+    small = {"epochs": 2, "pairs": 8, "batch": 8, "warmup": 0.25, "threads": 1}
+    block = {**BLOCK, **small, **changes}
     crop = {"size": 128, "alignment": "native", "margin": 1.3}
     return Config(objective=objective, seed=0, train=block, crop=crop, variant=variant or {})
 
 
 def samples(pairs=16, seed=0) -> Samples:
+    """Pairs that a small training learns: smooth colours are real, a fake is its source with a faint checkerboard."""
     random = np.random.default_rng(seed)
     coarse = random.integers(40, 200, (pairs, 4, 4, 3)).astype(np.float32)
     real = np.stack([cv2.resize(c, (128, 128), interpolation=cv2.INTER_CUBIC) for c in coarse]).clip(0, 215)
@@ -34,6 +36,23 @@ def samples(pairs=16, seed=0) -> Samples:
     targets = torch.from_numpy(np.stack([TREE.label(x) for x in labels]))
     partner = torch.tensor([-1] * pairs + list(range(pairs)))
     return Samples(rows, torch.from_numpy(images), targets, torch.ones_like(targets, dtype=torch.bool), partner)
+
+
+def grey_samples(videos: int = 6, frames: int = 2, size: int = 20) -> Samples:
+    """Originals and two manipulations of `videos` identities; every picture has its own grey level."""
+    rows, targets = [], []
+    for label, manipulation in (("real", "original"), ("Deepfakes", "Deepfakes"), ("eyes", "expanded-eyes")):
+        for v in range(videos):
+            for f in range(frames):
+                rows.append(
+                    {"manipulation": manipulation, "video": f"{manipulation}/{v}", "frame": f, "label": label, "v": v}
+                )
+                targets.append(TREE.label(label))
+    partner = [-1 if r["label"] == "real" else r["v"] * frames + r["frame"] for r in rows]
+    images = torch.arange(len(rows), dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, size, size, 3).clone()
+    targets = torch.from_numpy(np.stack(targets))
+    observed = torch.ones_like(targets, dtype=torch.bool)
+    return Samples(pd.DataFrame(rows), images, targets, observed, torch.tensor(partner))
 
 
 def same_weights(a: torch.nn.Module, b: torch.nn.Module) -> bool:

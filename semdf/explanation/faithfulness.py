@@ -15,8 +15,9 @@ from semdf.errors import DataError, ParameterError
 from semdf.evaluation.detector import Detector
 from semdf.explanation.relevance import conceal, iou, maps, pointing_game
 from semdf.faces.regions import core
+from semdf.storage.columns import PROBED_FORGERY
 from semdf.storage.tars import read_image
-from semdf.training.datasets import views
+from semdf.training.views import views
 
 __all__ = ["NODES", "choose", "examine", "show"]
 
@@ -31,7 +32,7 @@ def choose(manifest: Path, split: str, count: int, seed: int = 0) -> pd.DataFram
     Raises:
         DataError: a region has none.
     """
-    rows = read_table(manifest, ("sample", "label", "split", "status", "shard", "member", "mask_member", "landmarks"))
+    rows = read_table(manifest, PROBED_FORGERY)
     rows = rows[(rows["split"] == split) & (rows["status"] == "ok")]
     parts = []
     for region in NODES:
@@ -116,7 +117,7 @@ def _grown(mask: np.ndarray) -> np.ndarray:
 
 
 def _view(mask: np.ndarray, size: int, resample: bool) -> np.ndarray:
-    """The part of a crop's mask that the network sees; see `semdf.training.datasets.views`."""
+    """The part of a crop's mask that the network sees; see `semdf.training.views.views`."""
     if resample:
         return cv2.resize(mask.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA) > 0.5
     top, left = (mask.shape[0] - size) // 2, (mask.shape[1] - size) // 2

@@ -15,7 +15,7 @@ from semdf.errors import DataError
 from semdf.evaluation.detector import Detector
 from semdf.explanation import explain, relevance
 from semdf.explanation.verdict import Verdict
-from semdf.training.datasets import views
+from semdf.training.views import views
 
 __all__ = ["draw", "save"]
 

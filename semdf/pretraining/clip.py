@@ -27,7 +27,8 @@ from semdf.method import towers
 from semdf.params import Pretrain
 from semdf.pretraining.captioned import Stills, mirror, view
 from semdf.training import determinism
-from semdf.training.checkpoints import keep, resume, warm_cosine
+from semdf.training.checkpoints import keep, resume
+from semdf.training.schedules import warm_cosine
 
 __all__ = ["Pretrained", "batches", "fit", "full_state"]
 

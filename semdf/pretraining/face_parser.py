@@ -22,13 +22,15 @@ from semdf.faces.crops import REGION_BITS, Crop, Face, crop
 from semdf.faces.parsing import CLASSES, Parser, normalise, part_bits, region_ious
 from semdf.params import Parser as Settings
 from semdf.pretraining.face_parser_views import augment, classes_of
+from semdf.storage.columns import FACE_PARSER_STILLS
 from semdf.storage.tars import ShardReader
 from semdf.training import determinism
-from semdf.training.checkpoints import keep, resume, warm_cosine
+from semdf.training.checkpoints import keep, resume
+from semdf.training.schedules import warm_cosine
 
 __all__ = ["Labelled", "Record", "cut_face", "fit", "measure", "save"]
 
-COLUMNS = ("id", "identity", "split", "landmarks")
+COLUMNS = FACE_PARSER_STILLS
 #: Small parts count more (ours), but little: what counts w times is drawn wherever it is likelier than 1 in 1 + w.
 #: Every other class counts 1.
 WEIGHTS = {"brow": 1.5, "eye": 2.0, "nose": 1.2, "mouth": 2.0, "lip": 1.5, "glasses": 1.5}

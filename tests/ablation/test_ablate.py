@@ -126,7 +126,7 @@ def test_names_of_data_that_contradict_or_do_nothing_are_refused():
         "poisson+laplacian": "once, found blend again in laplacian",
         "without_age": "must leave out labels of FaceForensics\\+\\+, found age",
         "ffsc+without_Deepfakes": "must leave out labels of FFSC, found Deepfakes",
-        "equal+held_out": "held_out does not",
+        "equal+held_out": "found held_out, which does not",
     }
     for run, words in refused.items():
         with pytest.raises(ParameterError, match=words):

@@ -128,7 +128,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(folder, random):
     damaged += [good[:spot] + bytes([good[spot] ^ 1 << int(random.integers(8))]) + good[spot + 1 :] for spot in spots]
     for data in damaged:
         (folder / "last.pt").write_bytes(data)
-        with pytest.warns(UserWarning, match=r"last\.pt is damaged: .*; going on from the checkpoint before it"):
+        with pytest.warns(UserWarning, match=r"last\.pt must be intact, found .*; going on from the checkpoint before"):
             assert resume(folder, {"number": Number()}) == [{"epoch": 1}]
 
 
@@ -145,7 +145,7 @@ def test_a_flipped_byte_is_never_taken_for_a_state(folder, random):
 def test_without_a_sound_checkpoint_there_is_an_error(folder):
     (folder / "last.pt").write_bytes(b"nothing")
     (folder / "before.pt").write_bytes((folder / "before.pt").read_bytes()[:-9])
-    with pytest.raises(DataError, match=r"last\.pt is damaged.*before\.pt is damaged.*remove the folder"):
+    with pytest.raises(DataError, match=r"last\.pt must be intact.*before\.pt must be intact.*remove the folder"):
         resume(folder, {})
 
 

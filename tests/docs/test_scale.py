@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,10 @@ import pandas as pd
 import pytest
 
 from semdf import params
-from semdf.pipeline import ROOT, torchrun
-from semdf.training import datasets
 from semdf.artifacts import read_json
 from semdf.errors import DataError
+from semdf.pipeline import ROOT, torchrun
+from semdf.training import datasets
 
 sys.path.insert(0, str(ROOT))
 
@@ -189,7 +190,7 @@ def anonymous() -> int:
 def test_training_holds_every_crop_once_or_in_a_file(limit, held, monkeypatch, tmp_path):
     monkeypatch.setattr(datasets, "read_image", lambda *_: np.zeros((317, 317, 3), np.uint8))
     monkeypatch.setattr(datasets, "IN_MEMORY", limit)
-    monkeypatch.setattr(datasets, "ROOT", tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     rows = pd.DataFrame({"folder": "", "shard": "", "member": range(400)})
     before = anonymous()
     images = datasets._read_images(rows)

@@ -4,7 +4,6 @@ import ast
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import cv2
 import pytest
@@ -17,14 +16,14 @@ SETTERS = ("manual_seed", "set_num_threads", "use_deterministic_algorithms", "se
 
 #: Who else may set them: for as long as a call lasts, for processes that serve nothing else, or as a checkpoint has it.
 OTHERS = {
-    "checkpoints.py": {"torch.set_rng_state"},  # a training that resumes
-    "distributed.py": {"torch.set_num_threads"},  # a process of a group
-    "expand.py": {"cv2.setNumThreads"},  # workers
-    "extract.py": {"cv2.setNumThreads"},  # workers, and put back
-    "people/jobs.py": {"cv2.setNumThreads"},  # workers
-    "people/stills.py": {"cv2.setNumThreads"},  # workers
-    "retinaface.py": {"torch.set_num_threads"},  # put back
-    "towers.py": {"torch.manual_seed"},  # in a fork of the generator
+    "people/benchmarks/jobs.py": {"cv2.setNumThreads"},  # workers
+    "people/benchmarks/stills.py": {"cv2.setNumThreads"},  # workers
+    "semdf/extraction/extract.py": {"cv2.setNumThreads"},  # workers, and put back
+    "semdf/extraction/pool.py": {"cv2.setNumThreads"},  # workers
+    "semdf/faces/retinaface.py": {"torch.set_num_threads"},  # put back
+    "semdf/method/towers.py": {"torch.manual_seed"},  # in a fork of the generator
+    "semdf/training/checkpoints.py": {"torch.set_rng_state"},  # a training that resumes
+    "semdf/training/distributed.py": {"torch.set_num_threads"},  # a process of a group
 }
 
 PROGRAM = """
@@ -33,8 +32,8 @@ from pathlib import Path
 import numpy, random, torch
 random.random(), numpy.random.rand(3), torch.rand(5)  # what others draw changes nothing
 from _training import config, samples
-from semdf import runs
 from semdf.artifacts import write_json, write_table
+from semdf.training import runs
 from semdf.training.train import fit
 out, run = Path(sys.argv[1]), config("auto_lambda", epochs=1, pairs=4, batch=4)
 record = fit(samples(8), samples(4, 1), run)
@@ -46,12 +45,12 @@ write_json(record.history.iloc[-1].to_dict(), out / "metrics.json")
 
 def test_threads_and_seeds_are_set_in_one_place():
     found = {}
-    for path in sorted((ROOT / "semdf").rglob("*.py")):
+    for path in sorted([*(ROOT / "semdf").rglob("*.py"), *(ROOT / "people").rglob("*.py")]):
         calls = {ast.unparse(n.func) for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)}
         calls = {name for name in calls if name.rpartition(".")[2] in SETTERS}
         if calls := calls - {"torch.Generator().manual_seed"}:  # a generator of its own
-            found[path.relative_to(ROOT / "semdf").as_posix()] = calls
-    one = found.pop("determinism.py")
+            found[path.relative_to(ROOT).as_posix()] = calls
+    one = found.pop("semdf/training/determinism.py")
     assert one == {"torch." + name for name in SETTERS[:3]} | {"cv2.setNumThreads"}
     left = {name: calls - OTHERS.get(name, set()) for name, calls in found.items()}
     assert not {name: calls for name, calls in left.items() if calls}
@@ -79,7 +78,7 @@ def fresh(tmp_path_factory):
     folders = [tmp_path_factory.mktemp(name) for name in "ab"]
     for number, folder in enumerate(folders):
         settings = {"PYTHONHASHSEED": str(number), "OMP_NUM_THREADS": str(1 + number), "TZ": f"Etc/GMT-{9 * number}"}
-        path = os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
+        path = os.pathsep.join([str(ROOT), str(ROOT / "tests"), *filter(None, [os.environ.get("PYTHONPATH")])])
         command = [sys.executable, "-c", PROGRAM, str(folder)]
         subprocess.run(command, cwd=folder, env=os.environ | settings | {"PYTHONPATH": path}, check=True)
     return folders
