@@ -16,33 +16,41 @@ __all__ = ["merge"]
 
 
 def merge(out: Path, names: Iterable[str] = ()) -> pd.DataFrame:
-    """Write `out/manifest.parquet` and `out/crop.json` over the extractions in folders of `out`, which stay where they
-    are, and return the manifest.
+    """Join the extractions in folders of `out` to one, and return its manifest.
 
-    names: of the folders, in the order of the rows; all that hold a manifest, by name, if there are none.
-    Raises MissingError for an extraction that is not finished (shards are to be joined first), DataError if crops are
-    not cut alike, a video is in two data sets, or `out` holds an extraction or expansion itself.
+    Writes `out/manifest.parquet` and `out/crop.json`; the folders stay where they are and are needed.
+
+    Args:
+        out: The folder that has the extractions in folders of their own.
+        names: Of these folders, in the order of the rows; all that hold a manifest, by name, if there are none.
+
+    Raises:
+        MissingError: For an extraction that is not finished (shards are to be joined first).
+        DataError: If crops are not cut alike, a video is in two data sets, or `out` holds an extraction or expansion
+            itself.
     """
     out = Path(out)
-    if own := [name for name in RECORDS if (out / name).is_file()]:
-        raise DataError(f"{out}: expected a folder that has data sets in folders of their own. Found {own[0]} in it.")
+    own = [name for name in RECORDS if (out / name).is_file()]
+    if own:
+        raise DataError(f"{out}: must be a folder that has data sets in folders of their own, found {own[0]} in it")
     parts = [out / name for name in names]
     parts = parts or sorted(p.parent for p in out.glob("*/manifest.parquet") if not p.parent.match("shard-*-of-*"))
     if not parts:
-        raise MissingError(f"{out}: expected a folder of `semdf extract` for each data set. Found none.")
+        raise MissingError(f"{out}: must have a folder of `semdf extract` for each data set, found none")
     manifests = [_manifest(part) for part in parts]
     crop = read_json(parts[0] / CROP)
     for part in parts[1:]:
-        if (found := read_json(part / CROP)) != crop:
-            raise DataError(f"{part}: expected crops as of {parts[0].name}, {crop}. Found {found}.")
-    manifest = pd.concat(manifests, ignore_index=True)
-    videos = pd.concat([m["video"].drop_duplicates() for m in manifests])
+        found = read_json(part / CROP)
+        if found != crop:
+            raise DataError(f"{part}: must have crops as of {parts[0].name}, {crop}, found {found}")
+    videos = pd.concat([manifest["video"].drop_duplicates() for manifest in manifests])
     if videos.duplicated().any():
-        found = videos[videos.duplicated()].iloc[0]
-        raise DataError(f"{out}: expected each video in one data set. Found {found} in two.")
+        twice = videos[videos.duplicated()].iloc[0]
+        raise DataError(f"{out}: each video must be in one data set, found {twice} in two")
+    merged = pd.concat(manifests, ignore_index=True)
     write_json(crop, out / CROP)
-    write_table(manifest, out / "manifest.parquet")
-    return manifest
+    write_table(merged, out / "manifest.parquet")
+    return merged
 
 
 def _manifest(part: Path) -> pd.DataFrame:
@@ -50,6 +58,6 @@ def _manifest(part: Path) -> pd.DataFrame:
     path = part / "manifest.parquet"
     record = read_json(part / EXTRACTION) if (part / EXTRACTION).is_file() else None
     if not (isinstance(record, dict) and path.is_file() and record.get("manifest") == digest(path)):
-        raise MissingError(f"{part}: expected a finished extraction ({EXTRACTION} and its manifest). Found none.")
+        raise MissingError(f"{part}: must hold a finished extraction ({EXTRACTION} and its manifest), found none")
     manifest = read_table(path, (*LAYOUT, *COLUMNS))
     return manifest.assign(shard=manifest["shard"].where(manifest["shard"] == "", f"{part.name}/" + manifest["shard"]))

@@ -15,14 +15,17 @@ from semdf.storage.tars import FORMATS, encode_image, encode_png
 
 __all__ = ["Settings", "cut", "stem"]
 
-#: What a row says where there is no crop.
-NOTHING = {"frame": -1, "member": "", "regions_member": "", "box": [], "landmarks": [], "score": 0.0}
-
 
 @dataclass(frozen=True)
 class Settings:
-    """How crops are made. frames: a video; size: pixels; alignment, margin: see `semdf.faces.crops.placement`; format,
-    quality: see `semdf.storage.tars.encode_image`; limits: what is read at all.
+    """How crops are made.
+
+    Attributes:
+        frames: How many of a video.
+        size: Side of a crop, pixels.
+        alignment: See `semdf.faces.crops.placement`, as for margin.
+        format: See `semdf.storage.tars.encode_image`, as for quality.
+        limits: What is read at all.
     """
 
     frames: int = 32
@@ -35,14 +38,17 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.alignment not in ALIGNMENTS:
-            raise ParameterError(f"alignment should be one of {', '.join(ALIGNMENTS)}. Found {self.alignment!r}.")
-        if self.format not in FORMATS or not 1 <= self.quality <= 100:
-            raise ParameterError(
-                f"expected the format {' or '.join(FORMATS)} and 1 <= quality <= 100. "
-                f"Found {self.format!r} and {self.quality}."
-            )
-        if self.frames < 1 or self.size < 8 or self.margin <= 0:
-            raise ParameterError(f"expected frames >= 1, size >= 8 and margin > 0. Found {self}.")
+            raise ParameterError(f"alignment must be one of {', '.join(ALIGNMENTS)}, found {self.alignment!r}")
+        if self.format not in FORMATS:
+            raise ParameterError(f"format must be {' or '.join(FORMATS)}, found {self.format!r}")
+        if not 1 <= self.quality <= 100:
+            raise ParameterError(f"quality must lie in [1, 100], found {self.quality}")
+        if self.frames < 1:
+            raise ParameterError(f"frames must be at least 1, found {self.frames}")
+        if self.size < 8:
+            raise ParameterError(f"size must be at least 8, found {self.size}")
+        if self.margin <= 0:
+            raise ParameterError(f"margin must lie above 0, found {self.margin}")
 
 
 def stem(row: dict) -> str:
@@ -59,18 +65,31 @@ def cut(row: dict, root: Path, finder: FaceFinder, settings: Settings) -> tuple[
     try:
         sample = read_frames(below(root, row["path"], "path"), settings.frames, settings.limits)
     except MissingError:
-        return {}, [NOTHING | {"status": "missing file"}]
+        return {}, [_without_crop("missing file")]
     except DataError as error:
-        return {}, [NOTHING | {"status": f"unreadable video: {error}"}]
+        return {}, [_without_crop(f"unreadable video: {error}")]
     try:
         faces = finder.find(sample.images, str(PurePosixPath(row["path"]).with_suffix("")), sample.indices)
     except DataError as error:
-        return {}, [NOTHING | {"status": f"unreadable landmarks: {error}"}]
+        return {}, [_without_crop(f"unreadable landmarks: {error}")]
     members: dict[str, bytes] = {}
     cells = list(_cells(stem(row), sample, faces, finder, settings, members))
     if sample.problem:
-        cells.append(NOTHING | {"status": f"incomplete video: {sample.problem}"})
+        cells.append(_without_crop(f"incomplete video: {sample.problem}"))
     return members, cells
+
+
+def _without_crop(status: str, frame: int = -1) -> dict:
+    """What a row says where there is no crop."""
+    return {
+        "frame": frame,
+        "member": "",
+        "regions_member": "",
+        "box": [],
+        "landmarks": [],
+        "score": 0.0,
+        "status": status,
+    }
 
 
 def _cells(
@@ -84,13 +103,13 @@ def _cells(
     """A row for each frame; the files are put into `members`."""
     for image, index, face in zip(sample.images, sample.indices, faces, strict=True):
         if face is None:
-            yield NOTHING | {"frame": index, "status": "no face"}
+            yield _without_crop("no face", index)
             continue
         try:
-            fitting = fitted(image, face, finder, settings.size, settings.alignment)
-            made = crop(*fitting, settings.size, settings.margin, settings.alignment)
+            frame, placed = fitted(image, face, finder, settings.size, settings.alignment)
+            made = crop(frame, placed, settings.size, settings.margin, settings.alignment)
         except DataError as error:  # landmarks that span no face
-            yield NOTHING | {"frame": index, "status": f"unreadable landmarks: {error}"}
+            yield _without_crop(f"unreadable landmarks: {error}", index)
             continue
         member = f"{name}/{index:04d}{FORMATS[settings.format]}"
         members[member] = encode_image(made.image, settings.format, settings.quality)

@@ -181,20 +181,20 @@ def test_merged_data_sets_are_one(apart):
 
 
 def test_what_does_not_belong_together_is_not_merged(apart, tmp_path):
-    with pytest.raises(MissingError, match="a folder of `semdf extract` for each data set. Found none"):
+    with pytest.raises(MissingError, match="a folder of `semdf extract` for each data set, found none"):
         merge(apart / "a" / "a")
-    with pytest.raises(DataError, match="Found extract.json in it"):
+    with pytest.raises(DataError, match="found extract.json in it"):
         merge(apart / "a")
     root = tmp_path / "a"
     extract(_rows(root, "a"), root, apart / "again", Whole(), frames=1, size=32)
-    with pytest.raises(DataError, match="Found a/original/p1_0 in two"):
+    with pytest.raises(DataError, match="found a/original/p1_0 in two"):
         merge(apart)
     extract(_rows(root, "c"), root, apart / "again", Whole(), frames=1, size=40)
-    with pytest.raises(DataError, match="crops as of a, .*'size': 32.*Found .*'size': 40"):
+    with pytest.raises(DataError, match="crops as of a, .*'size': 32.*found .*'size': 40"):
         merge(apart)
     extract(_rows(root, "c"), root, apart / "again", Whole(), frames=1, size=32)
     (apart / "again" / "extract.json").unlink()
-    with pytest.raises(MissingError, match="again: expected a finished extraction"):
+    with pytest.raises(MissingError, match="again: must hold a finished extraction"):
         merge(apart)
     assert not (apart / "manifest.parquet").exists() and len(merge(apart, ["a", "b"])) == 4
 
