@@ -32,16 +32,23 @@ def score_distorted(
 ) -> pd.DataFrame:
     """Score the first `frames` crops of every video of one data set and split, undistorted and distorted.
 
-    Crops are distorted, not videos before the crop: the face finder is not under test. "H.264" encodes the crops of
-    a video as one clip.
+    The crops are distorted, not the videos that they were cut from: the face finder is not under test. "H.264" encodes
+    the crops of a video as one clip.
+
+    Args:
+        distortions: Names of `DISTORTIONS`.
+        levels: Severities, 1 to 5.
+        frames: How many crops of a video are scored.
+        seed: Of what the distortions draw.
+        batch: How many crops go through the network together.
 
     Returns:
-        The columns of `score_manifest`, with `distortion` and `level` first; undistorted rows have level
-        0 and the distortion "none".
+        The columns of `score_manifest`, with `distortion` and `level` first; undistorted rows have level 0 and the
+        distortion "none".
 
     Raises:
-        ParameterError: an unknown distortion or level.
-        DataError: nothing to score.
+        ParameterError: An unknown distortion or level.
+        DataError: There is nothing to score.
     """
     if unknown := [name for name in distortions if name not in DISTORTIONS]:
         raise ParameterError(f"distortions must be among {', '.join(DISTORTIONS)}, found {', '.join(unknown)}")
@@ -50,17 +57,23 @@ def score_distorted(
     rows = rows.sort_values(["video", "frame"]).groupby("video", sort=False).head(frames).reset_index(drop=True)
     if rows.empty:
         raise DataError(f"manifest must hold usable crops of {dataset}, split {split!r}, found none")
-    places = zip(rows["shard"], rows["member"], strict=True)
-    crops = np.stack([read_image(Path(manifest).parent, shard, member) for shard, member in places])
-    clips = [group.index.to_numpy() for _, group in rows.groupby("video", sort=False)]
-    cases = [("none", 0), *((name, level) for name in distortions for level in levels)]
+    folder = Path(manifest).parent
+    crops = np.stack([read_image(folder, row.shard, row.member) for row in rows.itertuples()])
+    clips = [crops[group.index.to_numpy()] for _, group in rows.groupby("video", sort=False)]
+    cases = [("none", 0)]
+    for name in distortions:
+        cases += [(name, level) for level in levels]
     parts = []
     for name, level in tqdm(cases, desc="distortions", unit="case", mininterval=5):
         seen = crops
         if level:
-            seen = np.concatenate([distort_clip(crops[i], name, level, seed=seed + k) for k, i in enumerate(clips)])
+            distorted = [distort_clip(clip, name, level, seed=seed + k) for k, clip in enumerate(clips)]
+            seen = np.concatenate(distorted)
         p = detector.score(seen, batch)
-        columns = {f"p_{node}": p[:, i] for i, node in enumerate(detector.nodes)}
-        parts.append(rows[list(SCORED)].assign(distortion=name, level=level, **columns))
-    table = pd.concat(parts, ignore_index=True)
-    return table[["distortion", "level", *(c for c in table if c not in ("distortion", "level"))]]
+        part = rows[list(SCORED)].copy()
+        part.insert(0, "distortion", name)
+        part.insert(1, "level", level)
+        for i, node in enumerate(detector.nodes):
+            part[f"p_{node}"] = p[:, i]
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)

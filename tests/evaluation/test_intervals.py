@@ -14,7 +14,7 @@ LABELS = st.lists(st.tuples(st.booleans(), st.floats(0, 1).map(lambda x: round(x
 
 
 @given(LABELS, st.integers(0, 1000))
-def test_theweighted_auc_is_that_of_repeated_samples(pairs, seed):
+def test_the_weighted_auc_is_that_of_repeated_samples(pairs, seed):
     fake, p = np.array([a for a, _ in pairs]), np.array([b for _, b in pairs])
     weights = np.random.default_rng(seed).integers(1, 4, len(p))
     if fake.all() or not fake.any():

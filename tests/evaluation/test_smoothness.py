@@ -58,7 +58,7 @@ def test_a_video_has_the_mean_of_its_crops_and_one_without_keeps_its_row(tmp_pat
         assert found.loc["one", name] == pytest.approx((each[0][name] + each[1][name]) / 2)
         assert found.loc["two", name] == pytest.approx(each[2][name])
     assert found.loc["three", list(each[0])].isna().all()
-    with pytest.raises(DataError, match="one row with the status ok, found none of 1"):
+    with pytest.raises(DataError, match="a row with the status ok, found none of 1"):
         video_numbers(pd.DataFrame(rows[3:]), tmp_path)
 
 
@@ -125,5 +125,5 @@ def test_arrays_that_do_not_fit_are_refused():
     fake, p = np.array([0, 1, 0, 1]), np.array([0.1, 0.2, 0.3, 0.4])
     with pytest.raises(DataError, match="one length, found 4, 3 and 4"):
         adjusted_auc(fake, p, p[:3], clusters=range(4), **SAME)
-    with pytest.raises(DataError, match="needs reals and fakes"):
+    with pytest.raises(DataError, match="must hold reals and fakes"):
         adjusted_auc(np.ones(4), p, p, clusters=range(4), **SAME)
