@@ -21,6 +21,7 @@ from semdf.errors import DataError, MissingError, ParameterError
 
 __all__ = ["LEVELS", "Hierarchy", "known", "legal_states", "load"]
 
+#: The hierarchies that come with the package.
 FOLDER = Path(__file__).parent / "hierarchies"
 
 #: The levels, which are also the tasks: one loss each.
@@ -32,7 +33,16 @@ LARGEST = 20
 
 @dataclass(frozen=True, eq=False)
 class Hierarchy:
-    """A label hierarchy of `N` nodes with its `S` legal states; arrays are read-only."""
+    """A label hierarchy of `N` nodes with its `S` legal states; arrays are read-only.
+
+    Attributes:
+        levels: The places of each level's nodes among `nodes`.
+        children: The nodes below the root and below each global node.
+        words: The word of each node in prompts.
+        rows: The row of each label, `N` times 1, 0 or -1 (not observed).
+        sources: Where each label's row comes from.
+        states: The legal states, `[S, N]` bool.
+    """
 
     name: str
     nodes: tuple[str, ...]
@@ -65,24 +75,25 @@ class Hierarchy:
         return self.nodes.index(node)
 
     def label(self, name: str) -> np.ndarray:
-        """Row of a label, [N] float32 of 0 and 1; what is not observed is 0, as the authors train it."""
+        """Row of a label, `[N]` float32 of 0 and 1; what is not observed is 0, as the authors train it."""
         return (self._row(name) == 1).astype(np.float32)
 
     def observed(self, name: str) -> np.ndarray:
-        """Which entries of a label are observed, [N] bool."""
+        """Which entries of a label are observed, `[N]` bool."""
         return self._row(name) >= 0
 
     def is_legal(self, rows: np.ndarray) -> np.ndarray:
-        """Whether each of `rows` [..., N] (0/1) is a legal state, [...] bool."""
+        """Whether each of `rows` `[..., N]`, 0 or 1, is a legal state, `[...]` bool."""
         rows = np.asarray(rows)
         if rows.shape[-1:] != (len(self.nodes),):
             raise ParameterError(
-                f"hierarchy {self.name!r}: a state has {len(self.nodes)} entries, found shape {rows.shape}"
+                f"hierarchy {self.name!r}: a state must have {len(self.nodes)} entries, found shape {rows.shape}"
             )
         binary = ((rows == 0) | (rows == 1)).all(-1)
         return binary & np.isin(_codes(rows == 1), _codes(self.states))
 
     def _row(self, name: str) -> np.ndarray:
+        """Row of a label, `[N]` of 1, 0 and -1 (not observed)."""
         if name not in self.rows:
             raise ParameterError(f"hierarchy {self.name!r}: label must be one of {self.labels}, found {name!r}")
         return np.array(self.rows[name])
@@ -91,7 +102,7 @@ class Hierarchy:
 def legal_states(
     nodes: Sequence[str], levels: Mapping[str, Sequence[int]], children: Mapping[str, Sequence[str]]
 ) -> np.ndarray:
-    """Enumerate the legal states, [S, N] bool, in the order of the binary numbers that they spell.
+    """Enumerate the legal states, `[S, N]` bool, in the order of the binary numbers that they spell.
 
     A state is legal iff an active global node implies an active root, an active global node has an active
     child, and an active local node has an active parent.
@@ -104,10 +115,10 @@ def legal_states(
         edges[place[parent], [place[name] for name in names]] = True
     root, upper, lower = (list(levels[level]) for level in LEVELS)
     links = edges[np.ix_(upper, lower)].astype(int)
-    rooted = states[:, root] | ~states[:, upper].any(1, keepdims=True)
-    carried = ~states[:, upper] | (states[:, lower] @ links.T > 0)
-    explained = ~states[:, lower] | (states[:, upper] @ links > 0)
-    return states[rooted.all(1) & carried.all(1) & explained.all(1)]
+    has_root = states[:, root] | ~states[:, upper].any(1, keepdims=True)
+    has_child = ~states[:, upper] | (states[:, lower] @ links.T > 0)
+    has_parent = ~states[:, lower] | (states[:, upper] @ links > 0)
+    return states[has_root.all(1) & has_child.all(1) & has_parent.all(1)]
 
 
 def known() -> tuple[str, ...]:
@@ -116,7 +127,12 @@ def known() -> tuple[str, ...]:
 
 
 def load(name: str | Path) -> Hierarchy:
-    """Load a hierarchy by name ("ffpp", "ffsc") or from a YAML file; loaded once."""
+    """Load a hierarchy by name ("ffpp", "ffsc") or from a YAML file; each is read once.
+
+    Raises:
+        MissingError: There is no such hierarchy, nor a file.
+        DataError: The file does not hold a hierarchy.
+    """
     path = FOLDER / f"{name}.yaml" if str(name) in known() else Path(name)
     if not path.is_file():
         raise MissingError(f"hierarchy: must be one of {known()} or a YAML file, found {str(name)!r}")
@@ -129,7 +145,7 @@ def _load(path: Path) -> Hierarchy:
     try:
         content = YAML(typ="safe").load(path)
     except YAMLError as error:
-        raise DataError(f"hierarchy {name!r}: not valid YAML: {error}") from error
+        raise DataError(f"hierarchy {name!r}: must be valid YAML, found {error}") from error
     _check_keys(name, "the file", content, ("nodes", "children", "labels"))
     _check_keys(name, "nodes", content["nodes"], LEVELS)
     words: dict[str, str] = {}
@@ -161,13 +177,19 @@ def _load(path: Path) -> Hierarchy:
 
 
 def _check_keys(name: str, what: str, found: object, keys: Sequence[str]) -> None:
+    """Raise DataError unless `found` is a mapping that has just these keys."""
     if not isinstance(found, Mapping) or set(found) != set(keys):
         keys_found = list(found) if isinstance(found, Mapping) else found
         raise DataError(f"hierarchy {name!r}: {what} must have the keys {list(keys)}, found {keys_found}")
 
 
 def _check_edges(name: str, nodes: Sequence[str], levels: Mapping, children: Any) -> dict[str, tuple[str, ...]]:
-    """Every edge goes one level down, and every node below the root has a parent and every parent a child."""
+    """The children of each parent.
+
+    Raises:
+        DataError: A node of the root or global level has no children, or some that are not one level down; or a node
+            below the root has no parent.
+    """
     parents = [nodes[i] for level in LEVELS[:2] for i in levels[level]]
     _check_keys(name, "children", children, parents)
     below: dict[str, set[str]] = {nodes[i]: set() for level in LEVELS[1:] for i in levels[level]}
@@ -185,15 +207,17 @@ def _check_edges(name: str, nodes: Sequence[str], levels: Mapping, children: Any
 
 
 def _check_row(name: str, nodes: Sequence[str], label: str, entry: Any) -> tuple[int, ...]:
+    """The row of a label as numbers: 1 altered, 0 not altered, -1 not observed."""
     _check_keys(name, f"label {label!r}", entry, ("row", "source"))
     row = str(entry["row"]).replace(" ", "")
     if len(row) != len(nodes):
-        raise DataError(f"hierarchy {name!r}: label of {label!r} has {len(row)} entries, expected {len(nodes)}")
+        raise DataError(f"hierarchy {name!r}: label of {label!r} must have {len(nodes)} entries, found {len(row)}")
     if not set(row) <= set("01-"):
         raise DataError(f"hierarchy {name!r}: label of {label!r} must use 0, 1 and - only, found {entry['row']!r}")
-    return tuple({"0": 0, "1": 1, "-": -1}[digit] for digit in row)
+    numbers = {"0": 0, "1": 1, "-": -1}
+    return tuple(numbers[digit] for digit in row)
 
 
 def _codes(states: np.ndarray) -> np.ndarray:
-    """The binary number that each state spells, [...] int."""
+    """The binary number that each state spells, `[...]` int."""
     return states.astype(np.int64) @ (1 << np.arange(states.shape[-1] - 1, -1, -1))

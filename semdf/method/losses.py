@@ -21,13 +21,13 @@ EPSILON = 1e-8
 
 
 class Leveled(Protocol):
-    """What is needed of a `Hierarchy`."""
+    """The part of a `Hierarchy` that losses need."""
 
     name: str
     levels: Mapping[str, Sequence[int]]
 
     def is_legal(self, rows: np.ndarray) -> np.ndarray:
-        """Whether rows [B, N] are legal states, [B] bool."""
+        """Whether rows `[B, N]` are legal states, `[B]` bool."""
 
 
 def fidelity(
@@ -37,7 +37,7 @@ def fidelity(
     observed: Tensor | None = None,
     epsilon: float = EPSILON,
 ) -> Tensor:
-    """Fidelity loss of each level (root, global, local), [K].
+    """Fidelity loss of each level (root, global, local), `[K]`.
 
         l(p, g) = 1 - sqrt(p g + e) - sqrt((1 - p)(1 - g) + e)
 
@@ -47,9 +47,13 @@ def fidelity(
     perfect prediction gives -1e-4, not 0. We keep e as it is: the slope in the log-odds, which are what a
     network gives, is that in p times p (1 - p), below 0.2 everywhere and 0 at both ends.
 
-    marginals, targets: [B, N] in [0, 1]. observed: [B, N] or [N] bool, False where a target is not observed;
-    the mean is then over a level's observed nodes, and over the images that have any (ours; the authors train
-    such targets as 0, which is `observed=None`). A level that nothing in the batch observes has loss 0.
+    Args:
+        marginals: `[B, N]` in [0, 1].
+        targets: `[B, N]` in [0, 1].
+        observed: `[B, N]` or `[N]` bool, False where a target is not observed. The mean is then over a level's
+            observed nodes, and over the images that have any (ours; the authors train such targets as 0, which is
+            None). A level of which nothing in the batch is observed has loss 0.
+        epsilon: The e of the formula.
     """
     if marginals.ndim != 2 or marginals.shape != targets.shape:
         raise ParameterError(
@@ -58,20 +62,27 @@ def fidelity(
     right = (marginals * targets + epsilon).sqrt()
     wrong = ((1 - marginals) * (1 - targets) + epsilon).sqrt()
     loss = 1 - right - wrong
+    levels = [list(nodes) for nodes in hierarchy.levels.values()]
     if observed is None:
-        return torch.stack([loss[:, list(nodes)].mean() for nodes in hierarchy.levels.values()])
+        return torch.stack([loss[:, nodes].mean() for nodes in levels])
     mask = observed.to(loss.dtype).expand_as(loss)
-    return torch.stack([_masked(loss[:, list(n)], mask[:, list(n)]) for n in hierarchy.levels.values()])
+    return torch.stack([_masked_mean(loss[:, nodes], mask[:, nodes]) for nodes in levels])
 
 
-def _masked(loss: Tensor, mask: Tensor) -> Tensor:
+def _masked_mean(loss: Tensor, mask: Tensor) -> Tensor:
+    """Mean over the observed nodes of each image, then over the images that have any. Both are `[B, nodes]`."""
     count = mask.sum(1)
     each = (loss * mask).sum(1) / count.clamp(min=1)
     return each.sum() / (count > 0).sum().clamp(min=1)
 
 
 def binary_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """Mean cross-entropy of real against fake, scalar. logits: [B] log-odds of fake; targets: [B] 0 or 1."""
+    """Mean cross-entropy of real against fake, scalar.
+
+    Args:
+        logits: Log-odds of fake, `[B]`.
+        targets: 0 or 1, `[B]`.
+    """
     if logits.ndim != 1 or logits.shape != targets.shape:
         raise ParameterError(
             f"logits: must have the shape [B] of targets {list(targets.shape)}, found {list(logits.shape)}"
@@ -82,15 +93,18 @@ def binary_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def _check_classes(targets: Tensor) -> None:
+    """Raise DataError unless the batch holds reals and fakes."""
     fakes = int((targets[:, 0] > 0.5).sum())
     if not 0 < fakes < len(targets):
         raise DataError(f"upper: the batch must hold reals and fakes, found {fakes} fakes of {len(targets)}")
 
 
 class Fidelity(nn.Module):
-    """A joint-embedding model with its losses: `forward(images, targets, observed=None)` -> [K].
+    """A joint-embedding model with its losses: `forward(images, targets, observed=None)` -> `[K]`.
 
-    levels: whose losses, in this order; all of the hierarchy's by default. They are the names of the tasks.
+    Args:
+        hierarchy: That of the targets, by default the model's own.
+        levels: Whose losses, in this order; all of the hierarchy's by default. They are the names of the tasks.
     """
 
     def __init__(self, model: nn.Module, hierarchy: Leveled | None = None, levels: Sequence[str] | None = None) -> None:
@@ -103,16 +117,18 @@ class Fidelity(nn.Module):
             raise ParameterError(f"levels: must be some of {known}, each once, found {self.levels}")
 
     def forward(self, images: Tensor, targets: Tensor, observed: Tensor | None = None) -> Tensor:
+        """Loss of each level `[K]` on a batch."""
         self._check(images, targets, observed)
         found = fidelity(self.model(images), targets, self.hierarchy, observed)
         places = [tuple(self.hierarchy.levels).index(level) for level in self.levels]
         return found if places == list(range(len(found))) else found[places]
 
-    def check_upper(self, images: Tensor, targets: Tensor, observed: Tensor | None = None) -> None:
-        """Raise DataError unless an upper batch holds reals and fakes: from one class alone nothing is learnt of it."""
+    def check_upper(self, _images: Tensor, targets: Tensor, _observed: Tensor | None = None) -> None:
+        """Raise DataError unless an upper batch holds reals and fakes; one class alone does not tell them apart."""
         _check_classes(targets)
 
     def _check(self, images: Tensor, targets: Tensor, observed: Tensor | None) -> None:
+        """Raise ParameterError for a wrong shape, and DataError for a row that is no legal state."""
         count = sum(len(nodes) for nodes in self.hierarchy.levels.values())
         if targets.shape != (len(images), count):
             raise ParameterError(
@@ -127,7 +143,7 @@ class Fidelity(nn.Module):
 
 
 class CrossEntropy(nn.Module):
-    """A binary model with its loss: `forward(images, targets, observed=None)` -> [1]."""
+    """A binary model with its loss: `forward(images, targets, observed=None)` -> `[1]`."""
 
     model: Any
 
@@ -135,5 +151,11 @@ class CrossEntropy(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, images: Tensor, targets: Tensor, observed: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        images: Tensor,
+        targets: Tensor,
+        observed: Tensor | None = None,  # noqa: ARG002 the signature of `Fidelity`
+    ) -> Tensor:
+        """The loss `[1]` on a batch."""
         return binary_cross_entropy(self.model.logits(images)[:, 0], targets[:, 0])[None]

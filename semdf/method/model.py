@@ -9,7 +9,7 @@ Approach", IEEE TCSVT 35(10), 2025, doi 10.1109/tcsvt.2025.3572508.
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,7 @@ from semdf.method.hierarchy import Hierarchy
 
 __all__ = ["BinaryBaseline", "Detector", "JointEmbedding", "NodeHeads", "released"]
 
-#: Cosines are multiplied by this at the start (ours). Logits of all nodes add up in a legal state and untrained
+#: Cosines are multiplied by this at the start (ours). The logits of a legal state's nodes are added up, and untrained
 #: prompts are nearly parallel: at 10, CLIP's own order of size, the first pictures are fake at log-odds of 14 +- 3
 #: whatever the prior says, and training starts from saturated probabilities.
 SCALE = 3.0
@@ -31,16 +31,23 @@ DIVISOR = 10.0
 
 
 class Detector(nn.Module):
-    """What every detector has: an image tower, and the way to prepare images for it."""
+    """What every detector has: an image tower, and the way to prepare images for it.
+
+    Attributes:
+        frozen: The tower that is not trained (see `freeze`).
+    """
 
     image: towers.ImageTower
     frozen: str = "none"
 
     def freeze(self, tower: str) -> Self:
-        """Train all but the `image` tower, or all but the `text` tower (if there is one), or everything ("none").
+        """Train all but one tower, from now on.
 
         A frozen image tower stays in eval mode, so that its running statistics rest, too. The scale of the
         cosines is not part of the text tower here.
+
+        Args:
+            tower: "image", or "text" (if there is one), or "none" to train everything.
         """
         _choose("freeze", tower, ("none", "image", "text"))
         self.frozen = tower
@@ -51,6 +58,7 @@ class Detector(nn.Module):
         return self.train(self.training)
 
     def train(self, mode: bool = True) -> Self:
+        """Set training mode, or eval mode; a frozen image tower stays in eval mode."""
         super().train(mode)
         if self.frozen == "image":
             self.image.eval()
@@ -74,9 +82,10 @@ class Detector(nn.Module):
 class NodeDetector(Detector):
     """A detector with a logit for each node of a hierarchy: `forward(images [B, 3, H, W])` -> `[B, N]`.
 
-    structure: "hierarchy" for marginals over its legal states, "none" for independent sigmoids (the ablation).
-    prior: rates `[N]` at which nodes are active in training. The logits get an offset per node, learned on,
-        that starts the probabilities there (ours; see `marginals.offsets`). None: no offset, as released.
+    Args:
+        structure: "hierarchy" for marginals over its legal states, "none" for independent sigmoids (the ablation).
+        prior: Rates `[N]` at which nodes are active in training. The logits get an offset per node, learned on,
+            that starts the probabilities there (ours; see `marginals.offsets`). None: no offset, as released.
     """
 
     def __init__(self, hierarchy: Hierarchy, structure: str, prior: Sequence[float] | None) -> None:
@@ -100,20 +109,38 @@ class NodeDetector(Detector):
         return solve(self.logits(images), self.hierarchy)
 
     def extra_repr(self) -> str:
+        """Its options."""
         return f"hierarchy={self.hierarchy.name!r}, structure={self.structure!r}"
+
+
+class _Version(NamedTuple):
+    """A parameter, where its memory is, and how often it was written in place."""
+
+    parameter: nn.Parameter
+    address: int
+    writes: int
+
+
+class _Cached(NamedTuple):
+    """Features of the prompts, and the parameters that they were computed from."""
+
+    state: list[_Version]
+    features: Tensor
 
 
 class JointEmbedding(NodeDetector):
     """Joint embedding of images and node prompts: `forward(images [B, 3, H, W])` -> marginals `[B, N]`.
 
-    encoder, pretrained, seed, quick_gelu: see `towers.create`. structure, prior: see `NodeDetector`.
-    hierarchy: its nodes are the outputs; node 0's marginal is the score, fake above 0.5.
-    similarity: "cosine" with a learned scale, or "dot": features not normalised, / 10, as released.
-    wording: "single" prompts, or "antonyms": each logit is the similarity to the node's prompt less that to
-        its opposite (a variant the authors tried; the opposites' words are ours).
-    scale: what cosines are multiplied by at the start; learned on.
-    precision: of the image tower, "float32" or "bfloat16".
-    vocabulary: "prompts" keeps the token embeddings that the prompts use, "full" all of them. Same outputs.
+    Args:
+        encoder: See `towers.create`; so for `pretrained`, `seed` and `quick_gelu`.
+        hierarchy: Its nodes are the outputs; node 0's marginal is the score, fake above 0.5.
+        similarity: "cosine" with a learned scale, or "dot": features not normalised, / 10, as released.
+        wording: "single" prompts, or "antonyms": each logit is the similarity to the node's prompt less that to
+            its opposite (a variant the authors tried; the opposites' words are ours).
+        structure: See `NodeDetector`; so for `prior`.
+        precision: Of the image tower, "float32" or "bfloat16".
+        vocabulary: "prompts" keeps the token embeddings that the prompts use, "full" all of them. Same outputs.
+        scale: What cosines are multiplied by at the start; learned on.
     """
 
     def __init__(
@@ -152,7 +179,7 @@ class JointEmbedding(NodeDetector):
         self.prompts = fast_clip.PromptTree(tokens)
         # CLIP's own scale has another use (contrast within a batch): it starts anew
         nn.init.constant_(clip.logit_scale, math.log(scale)).requires_grad_(similarity == "cosine")
-        self._cache: tuple | None = None
+        self._cache: _Cached | None = None
 
     def logits(self, images: Tensor) -> Tensor:
         """Logits `[B, N]` of normalised images `[B, 3, H, W]`: one pass of each tower for all nodes."""
@@ -171,27 +198,30 @@ class JointEmbedding(NodeDetector):
         return closeness + self.offset
 
     def text_features(self) -> Tensor:
-        """Features of the prompts `[N or 2N, D]`; kept between calls in inference (eval, no gradients), and in
-        training when the text tower is frozen.
+        """Features of the prompts `[N or 2N, D]`.
+
+        They are kept between calls in inference (eval, no gradients), and in training when the text tower is frozen.
         """
         used = [p for name, p in self.text.named_parameters() if name != "logit_scale"]
         trained = any(p.requires_grad for p in used)
         if trained and (self.training or torch.is_grad_enabled()):
             return fast_clip.encode_prompts(self.text, self.prompts)
-        state = [(p, p.data_ptr(), p._version) for p in used]
-        if self._cache is None or not _same(self._cache[0], state):
+        state = [_Version(p, p.data_ptr(), p._version) for p in used]
+        if self._cache is None or not _same(self._cache.state, state):
             with torch.inference_mode(False), torch.no_grad():
-                self._cache = state, fast_clip.encode_prompts(self.text, self.prompts)
-        return self._cache[1]
+                self._cache = _Cached(state, fast_clip.encode_prompts(self.text, self.prompts))
+        return self._cache.features
 
     def train(self, mode: bool = True) -> Self:
-        self._cache = None  # what is written through `.data` leaves no other trace
+        """Set training mode, or eval mode, and forget the kept features: writing through `.data` leaves no trace."""
+        self._cache = None
         return super().train(mode)
 
     def __getstate__(self) -> dict:
         return {**super().__getstate__(), "_cache": None}
 
     def extra_repr(self) -> str:
+        """Its options."""
         return f"{super().extra_repr()}, similarity={self.similarity!r}, wording={self.wording!r}"
 
 
@@ -246,7 +276,7 @@ class BinaryBaseline(Detector):
 
 
 def released(path: str | Path, hierarchy: Hierarchy, encoder: str = "ViT-B-32-quickgelu") -> JointEmbedding:
-    """A checkpoint of the authors' as a model, in eval mode: a CLIP state dict under "model", read strictly.
+    """A checkpoint of the authors as a model, in eval mode: a CLIP state dict under "model", read strictly.
 
     Their features are not normalised, their logits have no offset, and OpenAI's CLIP needs QuickGELU.
     """
@@ -256,6 +286,7 @@ def released(path: str | Path, hierarchy: Hierarchy, encoder: str = "ViT-B-32-qu
 def _headed(
     encoder: str, outputs: int, pretrained: str | Path | None, precision: str, seed: int | None, quick_gelu: bool
 ) -> tuple[towers.ImageTower, nn.Linear]:
+    """An image tower, and a linear layer on its features that is drawn from the same seed."""
     clip = towers.create(encoder, pretrained, seed, quick_gelu)
     with towers.seeded(seed):
         head = nn.Linear(clip.visual.output_dim, outputs)
@@ -263,10 +294,16 @@ def _headed(
 
 
 def _choose(name: str, value: str, allowed: Sequence[str]) -> None:
+    """Raise ParameterError unless the value is allowed."""
     if value not in allowed:
         raise ParameterError(f"{name}: must be one of {tuple(allowed)}, found {value!r}")
 
 
-def _same(before: list[tuple], now: list[tuple]) -> bool:
+def _same(before: list[_Version], now: list[_Version]) -> bool:
     """Whether these are the very same parameters, unchanged since."""
-    return len(before) == len(now) and all(a[0] is b[0] and a[1:] == b[1:] for a, b in zip(before, now, strict=True))
+    if len(before) != len(now):
+        return False
+    for a, b in zip(before, now, strict=True):
+        if a.parameter is not b.parameter or a.address != b.address or a.writes != b.writes:
+            return False
+    return True

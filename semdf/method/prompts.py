@@ -40,8 +40,9 @@ def antonyms(hierarchy: Hierarchy) -> list[str]:
 
 
 def _fill(templates: dict[str, str], hierarchy: Hierarchy) -> list[str]:
-    return [
-        templates[level].format(hierarchy.words[hierarchy.nodes[i]])
-        for level, nodes in hierarchy.levels.items()
-        for i in nodes
-    ]
+    """The template of each node's level with the node's word."""
+    filled = []
+    for level, nodes in hierarchy.levels.items():
+        words = [hierarchy.words[hierarchy.nodes[i]] for i in nodes]
+        filled += [templates[level].format(word) for word in words]
+    return filled

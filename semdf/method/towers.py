@@ -3,6 +3,9 @@
 The text tower is causal, so what follows a prompt's end-of-text token cannot reach it: prompts are cut at the
 longest one (17 of 77 tokens). Of the 49,408 token embeddings only those in the prompts are ever read, so only
 those are kept.
+
+A new encoder is one new file in `encoders/`, and nothing else: a configuration of open_clip in JSON. Its name is that
+of the file. Encoders that open_clip has need no file.
 """
 
 import hashlib
@@ -34,6 +37,7 @@ __all__ = [
     "keep_tokens",
     "known",
     "preprocess",
+    "register",
     "seeded",
     "tokenize",
 ]
@@ -66,12 +70,11 @@ PINNED = {
     )
 }
 
-#: The other weights that may be fetched: OpenAI's own, whose SHA-256 is part of the address that open_clip knows.
+#: Addresses of the other weights that may be fetched: OpenAI's own, which hold the file's SHA-256.
 OPENAI = re.compile(r"https://openaipublic\.[a-z.]+/clip/models/([0-9a-f]{64})/[^/]+\.pt")
 
+#: The encoders that come with the package.
 FOLDER = Path(__file__).parent / "encoders"
-for _path in sorted(FOLDER.glob("*.json")):
-    open_clip.add_model_config(_path)
 
 
 @dataclass(frozen=True)
@@ -86,8 +89,9 @@ class Preprocess:
 class ImageTower(nn.Module):
     """A CLIP image tower with its preprocessing: `[B, 3, size, size]` -> `[B, D]` float32.
 
-    precision: "bfloat16" runs it under autocast. On a CPU without bfloat16 arithmetic that is three times
-    slower.
+    Args:
+        precision: "float32", or "bfloat16", which runs it under autocast. On a CPU without bfloat16 arithmetic that is
+            three times slower.
     """
 
     mean: Tensor
@@ -105,6 +109,7 @@ class ImageTower(nn.Module):
         self.register_buffer("std", torch.tensor(self.preprocess.std).view(3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
+        """Features `[B, D]`, not normalised, of normalised images `[B, 3, size, size]`."""
         size = self.preprocess.size
         if images.ndim != 4 or images.shape[1:] != (3, size, size):
             raise ParameterError(f"images: must have shape [B, 3, {size}, {size}], found {list(images.shape)}")
@@ -132,9 +137,18 @@ class ImageTower(nn.Module):
         return (images.to(self.mean.dtype) / 255 - self.mean) / self.std
 
 
-def known() -> tuple[str, ...]:
-    """Names of the encoders that come with this package; open_clip's are known too."""
-    return tuple(path.stem for path in sorted(FOLDER.glob("*.json")))
+def known(folder: Path = FOLDER) -> tuple[str, ...]:
+    """Names of the encoders of a folder, by default of those that come with this package."""
+    return tuple(path.stem for path in sorted(folder.glob("*.json")))
+
+
+def register(folder: Path = FOLDER) -> None:
+    """Let open_clip, and so `create`, know the encoders of a folder; those of this package are known already."""
+    for name in known(folder):
+        open_clip.add_model_config(folder / f"{name}.json")
+
+
+register()
 
 
 def create(
@@ -142,14 +156,19 @@ def create(
 ) -> open_clip.CLIP:
     """Both towers of an encoder, with pretrained weights or, without `pretrained`, random ones.
 
-    encoder: a name from `known()` or of open_clip.
-    pretrained: a file (`.safetensors`, or `.pt` that holds tensors only) with a CLIP state dict, perhaps
-        under "model" as the authors save theirs; or the tag "openai", fetched or from its cache: for the encoders
-        of OpenAI alone, whose files have pinned hashes.
-    seed: of the random weights; None draws from torch's global generator.
-    quick_gelu: OpenAI's activation, whatever the encoder's own is. The files that OpenAI published always get it.
+    Args:
+        encoder: A name from `known()` or of open_clip.
+        pretrained: A file (`.safetensors`, or `.pt` that holds tensors only) with a CLIP state dict, perhaps
+            under "model" as the authors save theirs; or the tag "openai", fetched or from its cache: for the encoders
+            of OpenAI alone, whose files have pinned hashes.
+        seed: Of the random weights; None draws from torch's global generator.
+        quick_gelu: Compute with OpenAI's activation, whatever the encoder's own is. The files that OpenAI published
+            always get it.
 
-    Raises MissingError when the weights cannot be had: an encoder is never silently random.
+    Raises:
+        ParameterError: The encoder is unknown, or has another text tower than CLIP's.
+        MissingError: The weights cannot be had: an encoder is never silently random.
+        DataError: The file does not hold this encoder's weights, or is not the one that its pinned hash belongs to.
     """
     config = open_clip.get_model_config(encoder)
     if config is None:
@@ -166,8 +185,7 @@ def create(
     if pretrained:
         _load(clip, Path(pretrained))
     elif isinstance(clip.visual, open_clip.model.ModifiedResNet):
-        # CLIP starts the last gain of each block at 0. With one block a stage nothing then passes: start at 1
-        # (ours).
+        # CLIP starts the last gain of each block at 0. With one block a stage nothing then passes: start at 1 (ours).
         for name, parameter in clip.visual.named_parameters():
             if name.startswith("layer") and name.endswith("bn3.weight"):
                 nn.init.ones_(parameter)
@@ -175,13 +193,13 @@ def create(
 
 
 def has_quick_gelu(model: nn.Module) -> bool:
-    """Whether a model computes with OpenAI's activation: its weights do not tell, and fit the other one, too."""
+    """Whether a model computes with OpenAI's activation; its weights do not tell, as they fit the other one, too."""
     return any(isinstance(module, QuickGELU | QuickMlp) for module in model.modules())
 
 
 @contextmanager
 def seeded(seed: int | None) -> Iterator[None]:
-    """Draw from `seed` and leave torch's global generator as it was; None draws from the global one."""
+    """Draw from `seed` inside, and restore torch's global generator afterwards; None draws from the global one."""
     if seed is None:
         yield
         return
@@ -192,22 +210,30 @@ def seeded(seed: int | None) -> Iterator[None]:
 
 def preprocess(visual: Any) -> Preprocess:
     """Size, mean and std of an image tower; CLIP's where the weights do not say otherwise."""
-    known = getattr(visual, "preprocess_cfg", {})
+    given = getattr(visual, "preprocess_cfg", {})
     size = visual.image_size[0] if isinstance(visual.image_size, tuple | list) else visual.image_size
-    mean = tuple(known.get("mean", open_clip.OPENAI_DATASET_MEAN))
-    return Preprocess(size, mean, tuple(known.get("std", open_clip.OPENAI_DATASET_STD)))
+    mean = tuple(given.get("mean", open_clip.OPENAI_DATASET_MEAN))
+    std = tuple(given.get("std", open_clip.OPENAI_DATASET_STD))
+    return Preprocess(size, mean, std)
 
 
 def tokenize(sentences: list[str], context: int = 77) -> Tensor:
-    """Tokens [N, L] of the sentences, cut at the longest end-of-text token."""
+    """Tokens `[N, L]` of the sentences, cut after the last end-of-text token.
+
+    Args:
+        context: The most tokens of a sentence; what is longer is cut.
+    """
     tokens = open_clip.SimpleTokenizer(context_length=context)(sentences)
-    return tokens[:, : int(tokens.argmax(1).max()) + 1].contiguous()
+    ends = tokens.argmax(1)  # the end-of-text token is the largest number
+    return tokens[:, : int(ends.max()) + 1].contiguous()
 
 
 def keep_tokens(clip: open_clip.CLIP, tokens: Tensor) -> Tensor:
-    """Keep only the embeddings of these tokens, in place, and return the tokens [N, L] renumbered.
+    """Keep only the embeddings of these tokens, in place.
 
-    Order is kept, so that end-of-text stays the largest number, by which CLIP finds it.
+    Returns:
+        The tokens `[N, L]` with their new numbers. Their order is kept, so that end-of-text stays the largest number,
+        by which CLIP finds it.
     """
     used, renumbered = tokens.unique(return_inverse=True)
     clip.token_embedding = nn.Embedding.from_pretrained(clip.token_embedding.weight.detach()[used], freeze=False)
@@ -216,7 +242,7 @@ def keep_tokens(clip: open_clip.CLIP, tokens: Tensor) -> Tensor:
 
 
 def encode_text(clip: open_clip.CLIP, tokens: Tensor) -> Tensor:
-    """Text features [N, D], not normalised, of tokens [N, L] with L up to the context length."""
+    """Text features `[N, D]`, not normalised, of tokens `[N, L]` with L up to the context length."""
     length = tokens.shape[1]
     x = clip.token_embedding(tokens) + clip.positional_embedding[:length]
     x = clip.ln_final(clip.transformer(x, attn_mask=clip.attn_mask[:length, :length]))
@@ -235,11 +261,13 @@ def _is_file(pretrained: str | Path) -> bool:
 
 
 def _fetch(encoder: str, tag: str) -> open_clip.CLIP:
-    settings, release = open_clip.get_pretrained_cfg(encoder, tag), PINNED.get((encoder, tag))
+    """An encoder with the weights of a tag, from a hub or its cache."""
+    settings = open_clip.get_pretrained_cfg(encoder, tag)
+    release = PINNED.get((encoder, tag))
     address = settings.get("url", "")
     if release is None and not OPENAI.fullmatch(address):
-        known = [name for name in open_clip.list_pretrained_tags_by_model(encoder) if name == "openai"]
-        raise MissingError(f"pretrained: for {encoder!r} must be a file or one of {known}, found {tag!r}")
+        tags = [name for name in open_clip.list_pretrained_tags_by_model(encoder) if name == "openai"]
+        raise MissingError(f"pretrained: for {encoder!r} must be a file or one of {tags}, found {tag!r}")
     try:
         with warnings.catch_warnings(action="ignore", category=UserWarning):  # about QuickGELU, set below
             clip = open_clip.create_model(encoder, quick_gelu=settings.get("quick_gelu", False))
@@ -248,11 +276,15 @@ def _fetch(encoder: str, tag: str) -> open_clip.CLIP:
         else:
             path = download_pretrained_from_hf(release.repository, release.file, release.revision)
     except (RuntimeError, OSError) as error:
-        rule = f"without a network, fetch {release or address} elsewhere and name the file here"
-        raise MissingError(f"pretrained: weights {tag!r} of {encoder!r} cannot be had: {error}; {rule}") from error
+        hint = f"without a network, fetch {release or address} elsewhere and name the file here"
+        raise MissingError(
+            f"pretrained: weights {tag!r} of {encoder!r} must be in the cache or fetched, found {error}; {hint}"
+        ) from error
     path = Path(path)
-    if release and (found := _sha256(path)) != release.sha256:
-        raise DataError(f"pretrained: {path.name} must have the SHA-256 {release.sha256}, found {found}")
+    if release is not None:
+        found = _sha256(path)
+        if found != release.sha256:
+            raise DataError(f"pretrained: {path.name} must have the SHA-256 {release.sha256}, found {found}")
     _load(clip, path)
     return clip
 
@@ -275,6 +307,7 @@ def _scripts() -> frozenset[str]:
 
 
 def _load(clip: open_clip.CLIP, path: Path) -> None:
+    """Give an encoder the weights of a file, strictly. Code of TorchScript runs for OpenAI's own files alone."""
     state: Any
     try:
         if path.suffix == ".safetensors":
@@ -287,4 +320,4 @@ def _load(clip: open_clip.CLIP, path: Path) -> None:
             state = state["model"]
         clip.load_state_dict({name: value for name, value in state.items() if name not in SETTINGS})
     except (DataError, RuntimeError, TypeError, AttributeError, ValueError) as error:
-        raise DataError(f"pretrained: {path.name!r} must hold this encoder's state dict: {error}") from error
+        raise DataError(f"pretrained: {path.name!r} must hold this encoder's state dict, found {error}") from error

@@ -127,7 +127,7 @@ def test_nothing_is_touched():
 
 
 def test_batch_statistics_of_the_virtual_pass_are_those_of_its_own_batch():
-    objective, lower, upper = network()
+    objective, _, upper = network()
     parameters = parameters_of(objective)
     with torch.no_grad():
         virtual = bilevel.functional(objective, *upper)(parameters)

@@ -189,7 +189,7 @@ def test_a_file_of_ones_own(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('"1 11 11"', '"1 11 1"', "label of 'all' has 4 entries, expected 5"),
+        ('"1 11 11"', '"1 11 1"', "label of 'all' must have 5 entries, found 4"),
         ('"1 11 11"', '"1 11 12"', "label of 'all' must use 0, 1 and - only, found '1 11 12'"),
         ('"1 11 11"', '"1 10 01"', r"label of 'all' must be a legal state, found \(1, 1, 0, 0, 1\)"),
         ('"1 11 11"', '"0 11 11"', "label of 'all' must be a legal state"),
@@ -202,7 +202,7 @@ def test_a_file_of_ones_own(tmp_path):
         ("{c: c, d: d}", "{c: c, a: d}", "a node must be named once, found 'a' twice"),
         ("{c: c, d: d}", "[c, d]", "level 'local' must map nodes to words"),
         ("nodes:", "knots:", r"the file must have the keys \['nodes', 'children', 'labels'\]"),
-        ("{fake: fake}", "{fake: fake", "not valid YAML"),
+        ("{fake: fake}", "{fake: fake", "must be valid YAML"),
     ],
 )
 def test_errors_name_the_thing_the_rule_and_the_value(tmp_path, old, new, message):
@@ -222,5 +222,5 @@ def test_unknown_names():
         h.label("Real")
     with pytest.raises(ParameterError, match="node must be one of .*found 'ear'"):
         h.index("ear")
-    with pytest.raises(ParameterError, match=r"has 10 entries, found shape \(3, 9\)"):
+    with pytest.raises(ParameterError, match=r"must have 10 entries, found shape \(3, 9\)"):
         h.is_legal(np.zeros((3, 9)))

@@ -263,7 +263,7 @@ def test_pretrained_files_that_do_not_fit_are_refused(tiny, tmp_path):
     path = tmp_path / "clip.safetensors"
     state = towers.create(tiny).state_dict()
     safetensors.torch.save_file({k: v for k, v in state.items() if k != "text_projection"}, path)
-    with pytest.raises(DataError, match="'clip.safetensors' must hold this encoder's state dict: (?s:.*)text_proj"):
+    with pytest.raises(DataError, match="'clip.safetensors' must hold this encoder's state dict, found (?s:.*)text_pr"):
         towers.create(tiny, path)
     path.write_bytes(b"not tensors")
     with pytest.raises(DataError, match="must hold this encoder's state dict"):
@@ -310,7 +310,7 @@ def test_weights_that_cannot_be_had_are_never_random(monkeypatch):
         raise RuntimeError("Failed to download weights for tag 'openai'")
 
     monkeypatch.setattr(open_clip, "create_model", fail)
-    with pytest.raises(MissingError, match="weights 'openai' of 'ViT-B-32' cannot be had"):
+    with pytest.raises(MissingError, match="weights 'openai' of 'ViT-B-32' must be in the cache or fetched, found"):
         JointEmbedding("ViT-B-32", FFPP, pretrained="openai")
     with pytest.raises(MissingError, match="for 'ViT-B-32' must be a file or one of .*found 'opnai'"):
         BinaryBaseline("ViT-B-32", pretrained="opnai")
@@ -549,7 +549,7 @@ def test_errors_of_options(tiny, options, message):
 
 
 def test_errors_of_names_and_images(tiny):
-    with pytest.raises(ParameterError, match=r"encoder: must be one of \('semdf-mini',\).*found 'resnet'"):
+    with pytest.raises(ParameterError, match="encoder: must be one of .*'semdf-mini'.* or known.*found 'resnet'"):
         BinaryBaseline("resnet")
     with pytest.raises(ParameterError, match="must have CLIP's own causal text tower, found 'roberta-ViT-B-32'"):
         BinaryBaseline("roberta-ViT-B-32")

@@ -9,8 +9,13 @@ The training loop is the same for all of them:
         optimiser.step()                                    # p.grad is set, not added to
     strategy.next_epoch()
 
-`record.losses` and `record.weights` are [K]. A strategy that needs no upper batch ignores it. An objective may say
-with `check_upper(*batch)`, by an error, that a batch cannot be an upper one.
+`record.losses` and `record.weights` are [K]. A strategy that needs no upper batch ignores it. An objective may refuse
+an upper batch: its method `check_upper(*batch)`, if it has one, raises an error.
+
+A new strategy is one new file in this folder, and nothing else. Its name is that of the file, and its class is
+`Strategy`. If the lower batch is all that it reads, the class extends `Known` (`random` shows how), else it follows
+the protocol `Weighting`. Its `run_fields` say which options a run sets. `semdf.params` lists the folder, so the name
+is one of `runs.objective` at once. Files whose names begin with `_` hold what several strategies share.
 
 Nothing here is about faces: the objective is any module that returns one loss a task. Three regressions that share
 a layer; what counts is the first, the second helps it, the third is noise. Auto-lambda finds out:
@@ -38,34 +43,39 @@ a layer; what counts is the first, the second helps it, the third is noise. Auto
 True
 """
 
-import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from typing import NamedTuple, Protocol
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from semdf.errors import DataError, ParameterError
+from semdf.params import weightings
 
-__all__ = ["SETTINGS", "Batch", "Known", "Record", "Weighting", "assign", "known", "load", "needs_upper", "trainable"]
-
-#: Further names: a strategy's file and the options that the name stands for.
-SETTINGS: dict[str, tuple[str, dict[str, object]]] = {
-    "auto_lambda_fd": ("auto_lambda", {"method": "finite_difference"}),
-    "upgrad": ("jacobian", {"aggregator": "upgrad"}),
-    "pcgrad": ("jacobian", {"aggregator": "pcgrad"}),
-    "cagrad": ("jacobian", {"aggregator": "cagrad"}),
-}
+__all__ = [
+    "Batch",
+    "Known",
+    "Record",
+    "Weighting",
+    "assign",
+    "find",
+    "known",
+    "load",
+    "needs_upper",
+    "run_fields",
+    "trainable",
+]
 
 #: The arguments of one call of the objective.
 Batch = Sequence[Tensor]
 
-#: Names in a flat state of Adam's step, mean and square.
-ADAM = ("step", "mean", "square")
-
 #: Averages tensors over processes, in place (None: one process).
 Reduce = Callable[[Sequence[Tensor]], None]
+
+#: Adam's step, mean and square: their names in a flat state -> their names in the state of torch's Adam.
+ADAM = {"step": "step", "mean": "exp_avg", "square": "exp_avg_sq"}
 
 
 class Record(NamedTuple):
@@ -77,7 +87,13 @@ class Record(NamedTuple):
 
 
 class Weighting(Protocol):
-    """A strategy. `state_dict` is flat and holds tensors only."""
+    """A strategy. `state_dict` is flat and holds tensors only.
+
+    Its class may have two attributes more. `needs_upper` is True if `backward` reads the upper batch. `run_fields` has,
+    for each option that a run sets, the field of the run that holds its value; other options keep their defaults in
+    every run. Fields are `seed`, `primary` (the name of the task that counts), `train.NAME` and `variant.NAME`. Of
+    these, `variant.virtual` is the optimiser whose step is the virtual one, or None for plain SGD.
+    """
 
     tasks: int
 
@@ -107,52 +123,81 @@ class Weighting(Protocol):
 
 
 class Known:
-    """Base of strategies whose weights are known before the step: one backward pass of the weighted sum.
+    """Base of strategies that read the lower batch alone: one backward pass of the sum, weighted by `weights`.
 
-    A strategy says what its `weights` are; equal weights are nothing but that.
+    A subclass says what its `weights` are; what it does in every step stands in `step`. Equal weights are the base as
+    it is.
     """
+
+    run_fields: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, tasks: int) -> None:
         self.tasks = tasks
 
     def weights(self) -> Tensor:
+        """Current weights of the tasks `[K]`: 1 for each."""
         return torch.ones(self.tasks)
 
     def backward(
         self,
         objective: nn.Module,
         lower: Batch,
-        upper: Batch | None = None,
+        upper: Batch | None = None,  # noqa: ARG002 the protocol's signature
         *,
-        lr: float = 0.0,
-        weight_decay: float = 0.0,
+        lr: float = 0.0,  # noqa: ARG002 the protocol's signature
+        weight_decay: float = 0.0,  # noqa: ARG002 the protocol's signature
         reduce: Reduce | None = None,
     ) -> Record:
+        """Set `p.grad` of every trainable parameter of the objective from the lower batch."""
+        return self.step(objective, lower, reduce)
+
+    def step(self, objective: nn.Module, lower: Batch, reduce: Reduce | None) -> Record:
+        """`backward` without what these strategies do not read."""
         return weighted(objective, lower, self.weights(), reduce)
 
     def next_epoch(self) -> None:
-        pass
+        """Note the end of an epoch: nothing to do."""
 
     def state_dict(self) -> dict[str, Tensor]:
+        """What a resumed training needs: nothing."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take up what `state_dict` gave."""
         restore(state, self.state_dict())
 
 
 def known() -> tuple[str, ...]:
-    """Names of the strategies: the modules of this folder, and `SETTINGS` of them."""
-    own = [module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")]
-    return tuple(sorted(own + [*SETTINGS]))
+    """Names of the strategies: the files of this folder."""
+    return weightings(*map(Path, __path__))
 
 
-def load(name: str, tasks: int | Sequence[str] = 3, **options: object) -> Weighting:
-    """The strategy `name` with its own options. Imports this strategy's file only.
+def find(name: str) -> type[Any]:
+    """The class of the strategy `name`. Imports its file, and what that imports.
 
-    tasks: how many losses there are, or their names; then the option `primary` may be a name, too.
+    Raises:
+        ParameterError: There is no such strategy.
     """
     if name not in known():
         raise ParameterError(f"weighting: must be one of {known()}, found {name!r}")
+    return import_module(f"{__name__}.{name}").Strategy
+
+
+def run_fields(name: str) -> dict[str, str]:
+    """What the strategy `name` takes of a run: option -> field of the run (see `Weighting`)."""
+    return dict(getattr(find(name), "run_fields", {}))
+
+
+def load(name: str, tasks: int | Sequence[str] = 3, **options: object) -> Weighting:
+    """The strategy `name` with its own options.
+
+    Args:
+        tasks: How many losses there are, or their names; then the option `primary` may be a name, too.
+
+    Raises:
+        ParameterError: There is no such strategy, or it does not take these options.
+    """
+    strategy = find(name)
     names = () if isinstance(tasks, int) else tuple(tasks)
     count = tasks if isinstance(tasks, int) else len(names)
     if count < 1:
@@ -162,10 +207,8 @@ def load(name: str, tasks: int | Sequence[str] = 3, **options: object) -> Weight
         if primary not in names:
             raise ParameterError(f"primary: must be one of the tasks {names}, found {primary!r}")
         options["primary"] = names.index(primary)
-    module, settings = SETTINGS.get(name, (name, {}))
-    strategy = import_module(f"{__name__}.{module}").Strategy
     try:
-        return strategy(count, **settings, **options)
+        return strategy(count, **options)
     except TypeError as error:
         raise ParameterError(f"weighting {name!r}: options must be those of the strategy, found {options}") from error
 
@@ -207,25 +250,26 @@ def weighted(objective: nn.Module, batch: Batch, weights: Tensor, reduce: Reduce
 
 
 def adam_state(adam: torch.optim.Adam, parameter: Tensor) -> dict[str, Tensor]:
-    """Adam's moments of one parameter, flat."""
+    """Adam's moments of one parameter, flat; zeros before its first step."""
     moments = adam.state.get(parameter, {})
     zeros = torch.zeros_like(parameter)
-    state = (
-        moments.get("step", torch.zeros(())),
-        moments.get("exp_avg", zeros),
-        moments.get("exp_avg_sq", zeros),
-    )
-    return {name: value.detach().clone() for name, value in zip(ADAM, state, strict=True)}
+    start = {"step": torch.zeros(()), "mean": zeros, "square": zeros}
+    return {name: moments.get(theirs, start[name]).detach().clone() for name, theirs in ADAM.items()}
 
 
 def load_adam_state(adam: torch.optim.Adam, parameter: Tensor, state: Mapping[str, Tensor]) -> None:
     """Take up what `adam_state` gave."""
-    adam.state[parameter] = dict(zip(("step", "exp_avg", "exp_avg_sq"), (state[n] for n in ADAM), strict=True))
+    adam.state[parameter] = {theirs: state[name] for name, theirs in ADAM.items()}
 
 
 def restore(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Copies of the tensors of `state`, which must have the names and shapes of `expected`."""
-    shapes = [{name: list(value.shape) for name, value in each.items()} for each in (expected, state)]
-    if shapes[0] != shapes[1]:
-        raise DataError(f"state of a weighting: must have the entries {shapes[0]}, found {shapes[1]}")
+    """Copies of the tensors of `state`.
+
+    Raises:
+        DataError: Names or shapes are not those of `expected`.
+    """
+    found = {name: list(value.shape) for name, value in state.items()}
+    wanted = {name: list(value.shape) for name, value in expected.items()}
+    if found != wanted:
+        raise DataError(f"state of a weighting: must have the entries {wanted}, found {found}")
     return {name: torch.as_tensor(value).detach().clone() for name, value in state.items()}

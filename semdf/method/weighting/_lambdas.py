@@ -1,6 +1,7 @@
 """What the bi-level strategies share: weights that start at 1 and that Adam moves by the slope of an upper loss."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -14,8 +15,17 @@ __all__ = ["Lambdas"]
 class Lambdas:
     """The weights and their optimiser.
 
-    lr: Adam's. primary: which task the upper loss is. every: the weights move in one of so many steps (ours).
+    Args:
+        lr: Adam's.
+        primary: Which task the upper loss is.
+        every: The weights move in one of so many steps (ours).
     """
+
+    run_fields: ClassVar[Mapping[str, str]] = {
+        "lr": "train.lambda_lr",
+        "primary": "primary",
+        "every": "train.lambda_every",
+    }
 
     def __init__(self, tasks: int, lr: float, primary: int, every: int) -> None:
         if not 0 <= primary < tasks:
@@ -30,30 +40,38 @@ class Lambdas:
         self._count = torch.zeros((), dtype=torch.int64)
 
     def weights(self) -> Tensor:
+        """Current weights of the tasks `[K]`."""
         return self._lambda.detach().clone()
 
     def next_epoch(self) -> None:
-        pass
+        """Note the end of an epoch: nothing to do."""
 
     def state_dict(self) -> dict[str, Tensor]:
+        """The weights, Adam's moments of them, and how many steps there were."""
         own = {"lambda": self._lambda.detach().clone(), "count": self._count.clone()}
         return {**own, **adam_state(self._adam, self._lambda)}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take up what `state_dict` gave."""
         self._take(restore(state, self.state_dict()))
 
     def _take(self, state: Mapping[str, Tensor]) -> None:
+        """`load_state_dict` of entries that have been checked."""
         with torch.no_grad():
             self._lambda.copy_(state["lambda"])
         self._count = state["count"]
         load_adam_state(self._adam, self._lambda, state)
 
     def _due(self) -> bool:
-        """Counts a step; whether the weights are to move by it."""
+        """Count a step, and say whether the weights are to move in it."""
         self._count += 1
         return (int(self._count) - 1) % self.every == 0
 
     def _move(self, slope: Tensor) -> None:
-        """One step of Adam. slope: derivatives of the upper loss by the weights, [K]."""
+        """One step of Adam.
+
+        Args:
+            slope: Derivatives of the upper loss by the weights, `[K]`.
+        """
         self._lambda.grad = slope.to(self._lambda)
         self._adam.step()

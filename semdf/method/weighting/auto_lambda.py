@@ -8,6 +8,9 @@ The gradients of the tasks are computed once, and serve the virtual step, the hy
 itself.
 """
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -22,13 +25,16 @@ __all__ = ["Strategy"]
 class Strategy(Lambdas):
     """Auto-lambda.
 
-    lr: of lambda. primary: which task the upper loss is.
-    method: "exact", or "finite_difference" for the authors' central difference.
-    every: move lambda in one of so many steps; the others cost what equal weights do (ours).
-    optimiser: an AdamW whose own step is then the virtual one (ours); None for plain SGD, as published.
+    Args:
+        lr: Adam's, of lambda.
+        primary: Which task the upper loss is.
+        method: "exact", or "finite_difference" for the authors' central difference.
+        every: Move lambda in one of so many steps; the others cost what equal weights do (ours).
+        optimiser: An AdamW whose own step is then the virtual one (ours); None for plain SGD, as published.
     """
 
     needs_upper = True
+    run_fields: ClassVar[Mapping[str, str]] = {**Lambdas.run_fields, "optimiser": "variant.virtual"}
 
     def __init__(
         self,
@@ -43,7 +49,10 @@ class Strategy(Lambdas):
         if method not in ("exact", "finite_difference"):
             raise ParameterError(f"method: must be 'exact' or 'finite_difference', found {method!r}")
         if method == "finite_difference" and optimiser is not None:
-            raise ParameterError("optimiser: must be None for the finite difference, which is of the SGD form only")
+            raise ParameterError(
+                "optimiser: must be None for the finite difference, which is of the SGD form only, "
+                f"found {type(optimiser).__name__}"
+            )
         self.method = method
         self.optimiser = optimiser
 
@@ -57,8 +66,9 @@ class Strategy(Lambdas):
         weight_decay: float = 0.0,
         reduce: Reduce | None = None,
     ) -> Record:
+        """Move lambda if it is due, then set `p.grad` from the lower batch with the weights that this gives."""
         if upper is None:
-            raise ParameterError("upper: auto_lambda needs a second batch, found None")
+            raise ParameterError("upper: must be a second batch under auto_lambda, found None")
         if not self._due():
             return weighted(objective, lower, self.weights(), reduce)
         if check := getattr(objective, "check_upper", None):
@@ -77,7 +87,7 @@ class Strategy(Lambdas):
             self._primary(objective, upper), parameters, gradients, self.weights(), rule
         )
         if reduce:
-            reduce([upper_loss, slope])  # linear in the upper batch's gradient, so the mean is exact
+            reduce([upper_loss, slope])  # the slope is linear in the upper batch's gradient, so the mean is exact
         self._move(slope)
         weights = self.weights()
         assign(parameters, bilevel.combine(gradients, weights))
@@ -94,7 +104,7 @@ class Strategy(Lambdas):
         rule: bilevel.Rule,
         reduce: Reduce | None,
     ) -> Record:
-        """The step with the authors' estimate of <d, g_k>; the live model does not notice.
+        """The step with the authors' estimate of <d, g_k>; the parameters stay as they are.
 
         The graph of the lower losses serves the virtual step and the step itself.
         """
@@ -111,7 +121,7 @@ class Strategy(Lambdas):
         if reduce:
             reduce([loss, *(part for part in d if part is not None)])
         product = bilevel.finite_difference(bilevel.functional(objective, *lower), parameters, d)
-        del d
+        del d  # as large as the parameters, and not needed for what follows
         if reduce:
             reduce([product])
         self._move(-lr * product)
@@ -122,5 +132,6 @@ class Strategy(Lambdas):
         return Record(losses, self.weights(), loss)
 
     def _primary(self, objective: nn.Module, upper: Batch) -> bilevel.Upper:
+        """The primary task's loss on the upper batch, as a function of the parameters."""
         losses = bilevel.functional(objective, *upper)
         return lambda parameters: losses(parameters)[self.primary]

@@ -28,25 +28,29 @@ __all__ = ["Strategy"]
 class Strategy(Lambdas):
     """Auto-lambda, one step late.
 
-    lr: of lambda. primary: which task the upper loss is.
-    every: move lambda in one of so many steps; such a step and the one before cost more than the others.
+    Args:
+        lr: Adam's, of lambda.
+        primary: Which task the upper loss is.
+        every: Move lambda in one of so many steps; such a step and the one before cost more than the others.
     """
 
     def __init__(self, tasks: int, lr: float = 1e-3, primary: int = 0, every: int = 1) -> None:
         super().__init__(tasks, lr, primary, every)
-        self._last: list[list[Tensor]] | Tensor | None = None  # g_k of the last step; flat [K, P] after loading
+        # g_k of the last step, if it kept them; flat, [K, P], after loading, when the parameters are not known yet
+        self._last: list[list[Tensor]] | Tensor | None = None
         self._last_lr = torch.zeros((), dtype=torch.float64)
 
     def backward(
         self,
         objective: nn.Module,
         lower: Batch,
-        upper: Batch | None = None,
+        upper: Batch | None = None,  # noqa: ARG002 the protocol's signature
         *,
         lr: float,
-        weight_decay: float = 0.0,
+        weight_decay: float = 0.0,  # noqa: ARG002 the protocol's signature
         reduce: Reduce | None = None,
     ) -> Record:
+        """Move lambda by what the last step kept, if anything, then set `p.grad` with the weights that this gives."""
         keeps = self._due()
         if not keeps and self._last is None:
             return weighted(objective, lower, self.weights(), reduce)
@@ -54,22 +58,27 @@ class Strategy(Lambdas):
         leaves = list(parameters.values())
         losses = objective(*lower)
         check_losses(losses, self.tasks)
-        order = [self.primary, *(k for k in range(self.tasks) if k != self.primary)]
+        # the primary task's gradient comes first: lambda moves by it, and the others are weighted by the new lambda
+        others = [k for k in range(self.tasks) if k != self.primary]
+        order = [self.primary, *others]
         first = torch.autograd.grad(losses[self.primary], leaves, retain_graph=self.tasks > 1, allow_unused=True)
         if reduce:
             reduce([part for part in first if part is not None])
         upper_loss = self._compare(first, parameters, losses[self.primary].detach())
         weights = self.weights()
-        if keeps:
+        rest: list[bilevel.Gradients]
+        if keeps:  # the gradient of each task, for the next step
             rest = [
-                torch.autograd.grad(losses[k], leaves, retain_graph=k != order[-1], allow_unused=True)
-                for k in order[1:]
+                torch.autograd.grad(losses[k], leaves, retain_graph=k != order[-1], allow_unused=True) for k in others
             ]
             factors = weights[order]
+        elif others:  # the sum of all other tasks in one pass
+            total = (losses * weights.to(losses))[others].sum()
+            rest = [torch.autograd.grad(total, leaves, allow_unused=True)]
+            factors = torch.tensor([float(weights[self.primary]), 1.0])
         else:
-            total = (losses * weights.to(losses))[order[1:]].sum()
-            rest = [torch.autograd.grad(total, leaves, allow_unused=True)] if order[1:] else []
-            factors = torch.tensor([float(weights[self.primary]), *[1.0] * len(rest)])
+            rest = []
+            factors = torch.tensor([float(weights[self.primary])])
         losses = losses.detach()
         if reduce:
             reduce([losses, *(part for task in rest for part in task if part is not None)])
@@ -81,7 +90,7 @@ class Strategy(Lambdas):
         return Record(losses, weights, upper_loss)
 
     def _compare(self, first: bilevel.Gradients, parameters: Mapping[str, Tensor], loss: Tensor) -> Tensor | None:
-        """Move lambda by what the last step kept, and drop that; gives the upper loss if there was any."""
+        """Move lambda by what the last step kept, and drop that; the upper loss, or None if nothing was kept."""
         if self._last is None:
             return None
         if isinstance(self._last, Tensor):
@@ -92,13 +101,15 @@ class Strategy(Lambdas):
         return loss
 
     def state_dict(self) -> dict[str, Tensor]:
+        """The weights with Adam's moments, and the gradients that the last step kept, with its learning rate."""
         return {**super().state_dict(), "last_lr": self._last_lr.clone(), "last": _join(self._last, self.tasks)}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take up what `state_dict` gave; whether the gradients fit the parameters is checked by the next step."""
         expected = self.state_dict()
         last = state.get("last")
         if last is not None and last.ndim == 2 and len(last) == self.tasks:
-            expected["last"] = last  # as long as the parameters, which are not known here
+            expected["last"] = last  # of any length: the parameters are not known here
         self._take(restore(state, expected))
 
     def _take(self, state: Mapping[str, Tensor]) -> None:
@@ -113,7 +124,7 @@ def _whole(gradient: bilevel.Gradients, leaves: Sequence[Tensor]) -> list[Tensor
 
 
 def _join(gradients: Sequence[Sequence[Tensor]] | Tensor | None, tasks: int) -> Tensor:
-    """Gradients of all tasks as one tensor, [K, P]; [K, 0] if there are none."""
+    """Gradients of all tasks as one tensor `[K, P]`; `[K, 0]` if there are none."""
     if gradients is None:
         return torch.zeros(tasks, 0)
     if isinstance(gradients, Tensor):
@@ -122,7 +133,7 @@ def _join(gradients: Sequence[Sequence[Tensor]] | Tensor | None, tasks: int) -> 
 
 
 def _split(flat: Tensor, leaves: Sequence[Tensor]) -> list[list[Tensor]]:
-    """What `_join` gave as parts like the parameters."""
+    """What `_join` gave, in parts that have the shapes of the parameters."""
     sizes = [leaf.numel() for leaf in leaves]
     if flat.shape[1] != sum(sizes):
         raise DataError(

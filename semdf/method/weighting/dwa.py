@@ -7,19 +7,22 @@ Means are held above 1e-4, because fidelity reaches 0 (ours).
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from semdf.errors import ParameterError
-from semdf.method.weighting import Known, Record, restore
+from semdf.method.weighting import Batch, Known, Record, Reduce, restore
 
 __all__ = ["Strategy"]
 
 
 class Strategy(Known):
-    """Weights that change once an epoch. temperature: T; larger is more even."""
+    """Weights that change once an epoch.
+
+    Args:
+        temperature: T; with a larger one the weights are more even.
+    """
 
     def __init__(self, tasks: int, temperature: float = 2.0) -> None:
         if temperature <= 0:
@@ -31,26 +34,34 @@ class Strategy(Known):
         self._means = torch.full((2, tasks), torch.nan, dtype=torch.float64)  # of the last two epochs
 
     def weights(self) -> Tensor:
+        """Weights of the tasks in this epoch `[K]`."""
         if self._means.isnan().any():
             return torch.ones(self.tasks)
         before, last = self._means.clamp(min=1e-4)
         return (self.tasks * (last / before / self.temperature).softmax(0)).float()
 
-    def backward(self, *batches: Any, **options: Any) -> Record:
-        record = super().backward(*batches, **options)
+    def step(self, objective: nn.Module, lower: Batch, reduce: Reduce | None) -> Record:
+        """One backward pass; its losses are noted for the epoch's mean."""
+        record = super().step(objective, lower, reduce)
         self._sum += record.losses.double().cpu()
         self._steps += 1
         return record
 
     def next_epoch(self) -> None:
+        """Keep the mean losses of this epoch and of the one before."""
         if self._steps:
             self._means = torch.stack([self._means[1], self._sum / self._steps])
-            self._sum, self._steps = torch.zeros_like(self._sum), torch.zeros_like(self._steps)
+            self._sum = torch.zeros_like(self._sum)
+            self._steps = torch.zeros_like(self._steps)
 
     def state_dict(self) -> dict[str, Tensor]:
+        """Losses of this epoch so far, and the means of the two before."""
         state = {"sum": self._sum, "steps": self._steps, "means": self._means}
         return {name: value.clone() for name, value in state.items()}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take up what `state_dict` gave."""
         state = restore(state, self.state_dict())
-        self._sum, self._steps, self._means = state["sum"], state["steps"], state["means"]
+        self._sum = state["sum"]
+        self._steps = state["steps"]
+        self._means = state["means"]

@@ -8,18 +8,23 @@ Liu et al., "Auto-Lambda", TMLR 2022, with s_k = -0.7 at the start, where w_k is
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from semdf.method.weighting import Known, Record, adam_state, load_adam_state, restore
+from semdf.method.weighting import Batch, Known, Record, Reduce, adam_state, load_adam_state, restore
 
 __all__ = ["Strategy"]
 
 
 class Strategy(Known):
-    """s is moved by plain Adam at `lr` (ours: the source moves it with the network's own optimiser)."""
+    """Weights that follow s, which plain Adam moves.
+
+    Args:
+        start: s of every task at the start.
+        lr: Adam's (ours: the source moves s with the network's own optimiser).
+        floor: The least s.
+    """
 
     def __init__(self, tasks: int, start: float = -0.7, lr: float = 1e-3, floor: float = -5.0) -> None:
         super().__init__(tasks)
@@ -28,10 +33,12 @@ class Strategy(Known):
         self._adam = torch.optim.Adam([self._s], lr=lr)
 
     def weights(self) -> Tensor:
+        """Current weights of the tasks `[K]`."""
         return 0.5 * (-self._s.detach()).exp()
 
-    def backward(self, *batches: Any, **options: Any) -> Record:
-        record = super().backward(*batches, **options)
+    def step(self, objective: nn.Module, lower: Batch, reduce: Reduce | None) -> Record:
+        """One backward pass; then s moves by the losses that it gave."""
+        record = super().step(objective, lower, reduce)
         self._s.grad = 0.5 - record.losses.to(self._s) * record.weights
         self._adam.step()
         with torch.no_grad():
@@ -39,9 +46,11 @@ class Strategy(Known):
         return record
 
     def state_dict(self) -> dict[str, Tensor]:
+        """The values of s, and Adam's moments of them."""
         return {"s": self._s.detach().clone(), **adam_state(self._adam, self._s)}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take up what `state_dict` gave."""
         state = restore(state, self.state_dict())
         with torch.no_grad():
             self._s.copy_(state["s"])
