@@ -15,29 +15,36 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from semdf.artifacts import writing
 from semdf.errors import DataError, WriteError
+from semdf.storage.tars import Extent
 
 __all__ = ["PartReader", "PartWriter", "claim"]
 
+#: Name of a piece's last member: its rows.
 ROWS = "rows.json"
 
 
 class PartWriter:
-    """Appends pieces of work to a new tar in `folder`. Raises WriteError where the disk is full or writing is not
-    allowed; what was put before counts all the same.
+    """Appends pieces of work to a new tar in `folder`.
+
+    Raises:
+        WriteError: The disk is full, or writing is not allowed. Pieces that were put before count all the same.
     """
 
     def __init__(self, folder: Path) -> None:
         self.path = Path(folder) / f"{uuid.uuid4().hex}.tar"
         with writing(self.path):
             self._file = self.path.open("wb")
-        self._tar = tarfile.open(fileobj=self._file, mode="w", format=tarfile.PAX_FORMAT)
+        self._tar = tarfile.open(  # noqa: SIM115  # open until `close`
+            fileobj=self._file, mode="w", format=tarfile.PAX_FORMAT
+        )
 
     def put(self, key: str, members: Mapping[str, bytes], rows: list[dict]) -> None:
-        """Append one piece; when this returns it outlives the process."""
-        whole = self._file.tell()
+        """Append one piece; from then on it outlives the process."""
+        end = self._file.tell()
         try:
             with writing(self.path):
                 for name, data in [*members.items(), (ROWS, json.dumps(rows).encode())]:
@@ -45,41 +52,49 @@ class PartWriter:
                     info.size = len(data)
                     self._tar.addfile(info, io.BytesIO(data))
                 self._file.flush()
-        except WriteError:  # half a piece must not be filled up by what a later write adds
+        except WriteError:  # remove the half piece: what a later write adds must not complete it
             with suppress(OSError):
                 self._file.close()
             with suppress(OSError):
-                os.truncate(self.path, whole)
+                os.truncate(self.path, end)
             raise
 
     def close(self) -> None:
-        """Nothing more will come. The end of the tar is not marked: a reader stops where the last piece ends."""
+        """Close the file. The end of the tar is not marked: a reader stops where the last piece ends."""
         self._file.close()
+
+
+class _Found(NamedTuple):
+    """A finished piece: its tar, and where its members lie in it."""
+
+    path: Path
+    members: dict[str, Extent]
 
 
 class PartReader:
     """The finished pieces in the tars of `folder`."""
 
     def __init__(self, folder: Path) -> None:
-        self._pieces: dict[str, tuple[Path, dict[str, tuple[int, int]]]] = {}
-        self._open: dict[Path, int] = {}
+        self._pieces: dict[str, _Found] = {}
+        self._open: dict[Path, int] = {}  # tar -> file descriptor
         for path in sorted(Path(folder).glob("*.tar")):
             self._scan(path)
 
     def _scan(self, path: Path) -> None:
-        begun: dict[str, dict[str, tuple[int, int]]] = {}
-        whole = path.stat().st_size
+        """Take the pieces of one tar that are there in full."""
+        begun: dict[str, dict[str, Extent]] = {}
+        end = path.stat().st_size
         try:
             with tarfile.open(path, "r:") as tar:
                 for info in tar:
-                    if info.offset_data + info.size > whole:
+                    if info.offset_data + info.size > end:
                         break
                     key, _, name = info.name.partition("/")
-                    begun.setdefault(key, {})[name] = info.offset_data, info.size
+                    begun.setdefault(key, {})[name] = Extent(info.offset_data, info.size)
                     if name == ROWS:
-                        self._pieces.setdefault(key, (path, begun.pop(key)))
+                        self._pieces.setdefault(key, _Found(path, begun.pop(key)))
         except tarfile.TarError:
-            return  # the process was killed here: what came before counts
+            return  # the process was killed here: the pieces before this place count
 
     def __contains__(self, key: str) -> bool:
         return key in self._pieces
@@ -89,11 +104,13 @@ class PartReader:
 
     def get(self, key: str) -> tuple[dict[str, bytes], list[dict]]:
         """The members and the rows of one piece."""
-        path, places = self._pieces[key]
-        if path not in self._open:
-            self._open[path] = os.open(path, os.O_RDONLY)
-        found = {name: os.pread(self._open[path], size, offset) for name, (offset, size) in places.items()}
-        return found, json.loads(found.pop(ROWS))
+        piece = self._pieces[key]
+        if piece.path not in self._open:
+            self._open[piece.path] = os.open(piece.path, os.O_RDONLY)
+        file = self._open[piece.path]
+        members = {name: os.pread(file, extent.size, extent.offset) for name, extent in piece.members.items()}
+        rows = json.loads(members.pop(ROWS))
+        return members, rows
 
     def close(self) -> None:
         """Close the files; a later `get` opens them again."""
@@ -105,7 +122,8 @@ class PartReader:
 def claim(folder: Path) -> Iterator[None]:
     """Make `folder` if need be and hold it: one process at a time works in it. A killed process holds nothing.
 
-    Raises DataError when another process holds it.
+    Raises:
+        DataError: Another process holds it.
     """
     with writing(folder):
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -114,7 +132,7 @@ def claim(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise DataError(f"{folder}: expected a folder in which no other process works. Found one.") from error
+            raise DataError(f"{folder}: must be a folder in which no other process works, found one") from error
         yield
     finally:
         os.close(lock)

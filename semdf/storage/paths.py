@@ -14,14 +14,17 @@ from semdf.errors import DataError
 
 __all__ = ["LINKS", "below", "inside", "leaves"]
 
-#: Names the folders that links may lead to besides: a setting of the machine, as where its large disks are.
+#: The environment variable that names further folders that links may lead to, such as those of large disks.
 LINKS = "SEMDF_LINKS"
+#: What the path of a file in a cache of DVC ends with.
 _CACHED = re.compile(r"/files/md5/[0-9a-f]{2}/[0-9a-f]{30}$")
 
 
 def leaves(name: object) -> bool:
-    """Whether `name` is no path below a folder: no text or none that UTF-8 can hold, empty, absolute, upwards, with a
-    NUL. What is a root, a drive or a separator to Windows counts everywhere.
+    """Whether `name` is no path below a folder.
+
+    Such are: what is no text or none that UTF-8 can hold, and text that is empty, absolute, leads upwards or has a NUL.
+    What is a root, a drive or a separator to Windows counts everywhere.
 
     >>> [leaves(name) for name in ("a/b.png", "../b.png", "C:/b.png", "")]
     [False, True, True, True]
@@ -37,35 +40,48 @@ def leaves(name: object) -> bool:
 
 
 def inside(name: object, where: str) -> str:
-    """`name`, perhaps with the separators of Windows, as a posix path below the data set.
+    r"""A name, perhaps with the separators of Windows, as a posix path below the data set.
 
-    Raises DataError, which names `where` it stands, if it would leave the data set.
-
-    >>> inside("Celeb-real\\\\id0_0000.mp4", "list")
+    >>> inside("Celeb-real\\id0_0000.mp4", "list")
     'Celeb-real/id0_0000.mp4'
+
+    Args:
+        name: The name.
+        where: The place that it stands at, for messages.
+
+    Raises:
+        DataError: It would leave the data set.
     """
     text = str(name).replace("\\", "/").strip()
     if leaves(text):
-        raise DataError(f"{where}: a path should be relative and stay below the data set. Found {str(name)!r}.")
+        raise DataError(f"{where}: a path must be relative and stay below the data set, found {str(name)!r}")
     return PurePosixPath(text).as_posix()
 
 
 def below(root: Path, name: object, where: str) -> Path:
-    """`root / name`, which need not exist, links on the way followed.
+    """`root / name`, which need not exist; it stays below the root, and so do links on its way.
 
-    Raises DataError, which names `where` it stands, if the name leaves the root or a link on its way leads outside.
+    Args:
+        root: The folder.
+        name: The name.
+        where: The place that it stands at, for messages.
+
+    Raises:
+        DataError: The name leaves the root, or a link on its way leads to a place that is not allowed.
     """
     if leaves(name):
-        raise DataError(f"{where}: the path should lie below the root. Found {name!r}.")
+        raise DataError(f"{where}: the path must lie below the root, found {name!r}")
     path = Path(root) / str(name)
-    real, allowed = os.path.realpath(path), [os.path.realpath(root)]
-    if not _holds(allowed[0], real):
-        allowed += [os.path.realpath(place) for place in os.environ.get(LINKS, "").split(os.pathsep) if place]
-        if not _CACHED.search(real) and not any(_holds(place, real) for place in allowed):
-            rule = f"a link should stay below the root, or lead to DVC's cache or a folder named in ${LINKS}"
-            raise DataError(f"{where}: {rule}. Found {name!r}, which leads outside.")
+    real = os.path.realpath(path)
+    if _holds(os.path.realpath(root), real) or _CACHED.search(real):
+        return path
+    others = [os.path.realpath(place) for place in os.environ.get(LINKS, "").split(os.pathsep) if place]
+    if not any(_holds(place, real) for place in others):
+        rule = f"a link must stay below the root, or lead to DVC's cache or a folder named in ${LINKS}"
+        raise DataError(f"{where}: {rule}, found {name!r}, which leads outside")
     return path
 
 
 def _holds(folder: str, path: str) -> bool:
+    """Whether a path is a folder or lies below it; both are absolute and without links."""
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)

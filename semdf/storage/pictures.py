@@ -13,23 +13,30 @@ PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 
 def allow(data: bytes, name: str, most: int) -> None:
-    """Raise DataError if a picture has more than `most` pixels, or is of a kind whose header Pillow does not know:
-    OpenCV would decode some such kinds, of whatever size.
+    """Do nothing if a picture has at most `most` pixels.
+
+    A picture of a kind whose header Pillow does not know is refused: OpenCV would decode some such kinds, whatever
+    their size.
+
+    Raises:
+        DataError: There are more, or the header is of no known kind.
     """
     found = _pixels(data)
     if found is None or found > most:
         what = "a header of no known kind" if found is None else found
-        raise DataError(f"{name}: expected a picture of at most {most} pixels, the limit set. Found {what}.")
+        raise DataError(f"{name}: a picture must have at most {most} pixels, the limit set, found {what}")
 
 
 def _pixels(data: bytes) -> int | None:
+    """The number of pixels that the header says; None for no header that Pillow knows."""
     from PIL import Image
 
-    own, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # the caller's is the limit that counts
+    usual = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = None  # only the limit of `allow` counts
     try:
         with Image.open(io.BytesIO(data)) as picture:
             return picture.width * picture.height
-    except Exception:  # Pillow's readers of damaged headers raise many kinds
+    except Exception:  # Pillow raises many kinds for damaged headers
         return None
     finally:
-        Image.MAX_IMAGE_PIXELS = own
+        Image.MAX_IMAGE_PIXELS = usual

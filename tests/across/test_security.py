@@ -238,14 +238,14 @@ def test_a_manifest_reads_no_tar_outside_its_folder(tmp_path):
     crops(tmp_path)  # the tar that is not to be reached
     manifest = tmp_path / "inner" / "manifest.parquet"
     write_table(crops(tmp_path / "inner", shard="../d/m.tar"), manifest)
-    with pytest.raises(DataError, match="shard: the path should lie below the root. Found '../d/m.tar'"):
+    with pytest.raises(DataError, match="shard: the path must lie below the root, found '../d/m.tar'"):
         load([manifest], hierarchy.load("ffpp"), ["train"])
 
 
 def test_expansion_writes_nothing_outside_its_folder(tmp_path):
     out = tmp_path / "deep" / "out"
     faces = crops(tmp_path / "faces", dataset="../../evil")
-    with pytest.raises(DataError, match="below the root. Found '../../evil/"):
+    with pytest.raises(DataError, match="below the root, found '../../evil/"):
         expand(faces, tmp_path / "faces", out, preset="sjedd", seed=0)
     assert not (tmp_path / "evil").exists() and not list(out.rglob("*.tar"))
 
@@ -256,7 +256,7 @@ def test_join_writes_nothing_outside_its_folder(tmp_path):
     path = write_table(crops(part, dataset="../../evil"), part / "manifest.parquet")
     record = {"table": "t", "shard": [0, 1], "videos": 2, "files": "f", "manifest": digest(path)}
     (part / "extract.json").write_text(json.dumps(record))
-    with pytest.raises(DataError, match="below the root. Found '../../evil/"):
+    with pytest.raises(DataError, match="below the root, found '../../evil/"):
         join(out)
     assert not (tmp_path / "evil").exists() and not list(out.glob("*.tar"))
 
@@ -266,7 +266,7 @@ def test_a_shard_s_tars_lie_in_its_folder(tmp_path):
     path = write_table(crops(part, shard="../../d/m.tar"), part / "manifest.parquet")
     record = {"table": "t", "shard": [0, 1], "videos": 2, "files": "f", "manifest": digest(path)}
     (part / "extract.json").write_text(json.dumps(record))
-    with pytest.raises(DataError, match="below the root. Found '../../d/m.tar'"):
+    with pytest.raises(DataError, match="below the root, found '../../d/m.tar'"):
         join(tmp_path / "out")
     write_table(crops(part), path)
     with pytest.raises(DataError, match="written with its record"):
@@ -316,7 +316,7 @@ def test_a_linked_tar_is_read_from_dvc_s_cache_alone(tmp_path):
     tar.unlink()
     (tmp_path / "other.tar").write_bytes(cached.read_bytes())
     tar.symlink_to(tmp_path / "other.tar")
-    with pytest.raises(DataError, match="shard: a link should stay below the root"):
+    with pytest.raises(DataError, match="shard: a link must stay below the root"):
         load([manifest], hierarchy.load("ffpp"), ["train"])
 
 
@@ -371,9 +371,9 @@ def test_crops_in_tars_are_limited_too(tmp_path):
         tar.add("deep.png", cv2.imencode(".png", np.zeros((8, 8, 3), np.uint16))[1].tobytes())
         tar.add("grey.pam", cv2.imencode(".pam", np.zeros((8, 8, 3), np.uint8))[1].tobytes())
     for member, why in {
-        "bomb.png": f"at most {tars.LARGEST} pixels, the limit set. Found 1024000000",
-        "deep.png": "uint8. Found .* uint16",
-        "grey.pam": "expected a PNG or JPEG",
+        "bomb.png": f"at most {tars.LARGEST} pixels, the limit set, found 1024000000",
+        "deep.png": "uint8, found .* uint16",
+        "grey.pam": "must be a PNG or JPEG",
     }.items():
         with pytest.raises(DataError, match=f"{member}: .*{why}"):
             tars.read_image(tmp_path, "a.tar", member)
@@ -411,7 +411,7 @@ def test_a_video_names_no_other_file(tmp_path, random, kind, ending):
         write_video(tmp_path / "set" / "secret.ts", moving(3, random))
         path = tmp_path / "set" / f"a{ending}"
         path.write_text(PLAYLISTS[kind].format(name))
-        with pytest.raises(DataError, match=f"a{ending}: expected a video"):
+        with pytest.raises(DataError, match=f"a{ending}: must be a video"):
             read_frames(path, 1)
 
 

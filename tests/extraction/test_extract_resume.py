@@ -35,8 +35,9 @@ def plan(tmp_path_factory):
             (root / name).write_bytes(encode_png(draw(landmarks(), 128, number)))
         else:
             write_video(root / name, [draw(landmarks(), 128, number + k) for k in range(4)])
-        rows.append({"dataset": "d", "manipulation": "ab"[number % 2], "video": f"d/{'ab'[number % 2]}/{number}",
-                     "path": name, "label": "real", "split": ""})  # fmt: skip
+        kind = "ab"[number % 2]
+        row = {"dataset": "d", "manipulation": kind, "video": f"d/{kind}/{number}", "path": name}
+        rows.append({**row, "label": "real", "split": ""})
     (root / "7.png").write_text("broken")
     return root, pd.DataFrame(rows)
 
@@ -68,8 +69,11 @@ def halfway(event, rmtree):
 
 
 def killed(at, work):
-    """Run `work` in a process of its own that kills itself, without warning, at the event of number `at`; whether it
-    was killed. Events: before, amid and after each write to the journal, each renaming and the removal of scratch."""
+    """Run `work` in a process of its own that kills itself, without warning, at the event of number `at`.
+
+    Returns whether it was killed. Events: before, amid and after each write to the journal, each renaming and the
+    removal of scratch.
+    """
     child = os.fork()
     if child:
         status = os.waitpid(child, 0)[1]
@@ -191,7 +195,9 @@ def test_shards_joined_are_the_whole(plan, plain, tmp_path, n):
     manifest = join(out)
     assert contents(out) == contents(plain)
     pd.testing.assert_frame_equal(manifest, pd.read_parquet(plain / "manifest.parquet"))
-    assert (out / "manifest.parquet").stat().st_mtime_ns == (join(out), out / "manifest.parquet")[1].stat().st_mtime_ns
+    before = (out / "manifest.parquet").stat().st_mtime_ns
+    join(out)
+    assert (out / "manifest.parquet").stat().st_mtime_ns == before
 
 
 def test_a_shard_that_was_killed_is_done_again_and_the_others_are_not(plan, plain, tmp_path):
@@ -201,7 +207,7 @@ def test_a_shard_that_was_killed_is_done_again_and_the_others_are_not(plan, plai
     for i in (0, 2):
         extract(plan[1], plan[0], out, Whole(), shard=(i, 3), **SETTINGS)
     assert killed(9, lambda: extract(plan[1], plan[0], out, Whole(), shard=(1, 3), **SETTINGS))
-    with pytest.raises(MissingError, match="Found none for 1"):
+    with pytest.raises(MissingError, match="found none for 1"):
         join(out)
     times = {p: p.stat().st_mtime_ns for i in (0, 2) for p in part_of(out, (i, 3)).rglob("*")}
     for i in range(3):
@@ -217,11 +223,8 @@ def test_a_shard_that_was_killed_is_done_again_and_the_others_are_not(plan, plai
 def test_large_tars_are_followed_by_another(plan, plain, tmp_path, monkeypatch):
     monkeypatch.setattr(manifests, "LARGEST", 9000)
     manifest = extract(plan[1], plan[0], tmp_path / "out", Whole(), **SETTINGS)
-    assert (
-        {"d/a.tar", "d/a.1.tar", "d/b.tar"}
-        <= set(manifest["shard"])
-        == set(contents(tmp_path / "out")) - {"manifest.parquet", "crop.json"} | {""}
-    )
+    tars = set(contents(tmp_path / "out")) - {"manifest.parquet", "crop.json"}
+    assert {"d/a.tar", "d/a.1.tar", "d/b.tar"} <= tars and set(manifest["shard"]) == tars | {""}
     for one, two in zip(manifest.itertuples(), read_rows(plain).itertuples(), strict=True):
         assert one.sample == two.sample
         if one.member:

@@ -113,7 +113,7 @@ def test_a_killed_shard_is_redone_and_the_others_are_not(faces, plain, tmp_path,
         expand(faces[1], faces[0], tmp_path, shard=(1, 3), **SETTINGS)
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -9
-    with pytest.raises(MissingError, match="Found none for 1"):
+    with pytest.raises(MissingError, match="found none for 1"):
         join(tmp_path)
     before = {p: p.stat().st_mtime_ns for i in (0, 2) for p in part_of(tmp_path, (i, 3)).rglob("*")}
     for i in range(3):
@@ -126,7 +126,7 @@ def test_a_killed_shard_is_redone_and_the_others_are_not(faces, plain, tmp_path,
 def test_shards_of_other_crops_or_settings_are_made_again(faces, tmp_path):
     expand(faces[1], faces[0], tmp_path, shard=(0, 2), **SETTINGS)
     expand(faces[1], faces[0], tmp_path, shard=(1, 2), **SETTINGS | {"seed": 5})
-    with pytest.raises(DataError, match="expected the shards of one run"):
+    with pytest.raises(DataError, match="must hold the shards of one run"):
         join(tmp_path)
     first = (part_of(tmp_path, (0, 2)) / "expand.json").read_text()
     moved = faces[1].assign(landmarks=[np.asarray(points) + 0.25 for points in faces[1]["landmarks"]])
@@ -142,7 +142,7 @@ def test_forgeries_never_replace_crops(faces, tmp_path):
     (tmp_path / "shard-0000-of-0001").mkdir()
     for folder in (tmp_path / "shard-0000-of-0001", tmp_path):
         (folder / "extract.json").write_text("{}")
-        with pytest.raises(DataError, match=r"expected a folder of its own for what expand\.json records"):
+        with pytest.raises(DataError, match=r"must be a folder of its own for what expand\.json records"):
             expand(faces[1], faces[0], tmp_path, shard=(0, 1), **SETTINGS)
             join(tmp_path)
         (folder / "extract.json").unlink()
@@ -189,7 +189,7 @@ def test_the_processes_of_a_killed_expansion_end(faces, tmp_path):
     numbers = list(map(int, children.read_text().split()))
     process.kill()
     process.join()
-    gone, alive = psutil.wait_procs([psutil.Process(n) for n in numbers if psutil.pid_exists(n)], timeout=60)
+    _, alive = psutil.wait_procs([psutil.Process(n) for n in numbers if psutil.pid_exists(n)], timeout=60)
     assert not alive
 
 
@@ -202,12 +202,12 @@ def record_of(part: Path, manifest: pd.DataFrame) -> None:
 @pytest.mark.parametrize(
     ("column", "value", "said"),
     [
-        ("dataset", "../../evil", "below the root. Found '../../evil/"),
-        ("manipulation", "../../evil", "below the root. Found"),
-        ("shard", "../../../x.tar", "below the root. Found '../../../x.tar'"),
+        ("dataset", "../../evil", "below the root, found '../../evil/"),
+        ("manipulation", "../../evil", "below the root, found"),
+        ("shard", "../../../x.tar", "below the root, found '../../../x.tar'"),
         ("mask_member", "../../nobody.png", "nobody.png"),
         ("mask_member", None, "'mask_member' must be text"),
-        ("member", "", "expected shard and member, or neither"),
+        ("member", "", "must have shard and member, or neither"),
     ],
 )
 def test_a_shard_of_a_stranger_reaches_nothing_outside(faces, tmp_path, column, value, said):

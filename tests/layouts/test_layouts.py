@@ -123,7 +123,7 @@ def test_dfdc(tmp_path):
         ("filename,label\naalscayrfi.mp4,1\n", "1 without: bbhtdfuqxq.mp4"),
         ("filename,label\naalscayrfi.mp4,FAKE\n", "line 2.*0 .real. or 1 .fake."),
         ("filename,label\na.mp4,1\na.mp4,1\n", "line 3: must have each video once"),
-        ("filename,label\n../../a.mp4,1\n", "stay below the data set. Found '../../a.mp4'"),
+        ("filename,label\n../../a.mp4,1\n", "stay below the data set, found '../../a.mp4'"),
         ("name,label\na.mp4,1\n", "columns filename, label"),
     ],
 )
@@ -184,8 +184,10 @@ def test_deeperforensics_may_follow_the_splits_of_its_targets(tmp_path):
 
 
 def test_no_fake_of_a_test_original_is_lost(tmp_path):
-    """In its full size, 1000 originals with a fake each: the protocol counts 140, the authors' lists call most of them
-    training, and what is scored are the splits val and test."""
+    """In its full size, 1000 originals with a fake each, the protocol counts 140.
+
+    The authors' lists call most of them training, and what is scored are the splits val and test.
+    """
     ffpp = _trees.faceforensics(tmp_path / "F", 1000, forged=())
     home = _trees.touch(tmp_path / "D", *(f"manipulated_videos/end_to_end/{i:03d}_M101" for i in range(1000)))
     for split, part in (("train", range(0, 703)), ("val", range(703, 799)), ("test", range(799, 1000))):
@@ -211,7 +213,7 @@ def test_deeperforensics_reads_the_list_of_each_variant(tmp_path):
     (layout,) = layouts.present("deeperforensics-1.0", root)
     assert layout.variants == ("end_to_end", "reenact_postprocess")
     _trees.write(root, place, "/etc/000_M101.mp4\n")
-    with pytest.raises(DataError, match="end_to_end_list.txt, line 1: a path should be relative"):
+    with pytest.raises(DataError, match="end_to_end_list.txt, line 1: a path must be relative"):
         layouts.load("deeperforensics-1.0").read(root)
     (root / "manipulated_videos/end_to_end_level_6").mkdir()
     with pytest.raises(ParameterError, match="one of end_to_end, .*found 'end_to_end_level_6'"):
@@ -220,7 +222,7 @@ def test_deeperforensics_reads_the_list_of_each_variant(tmp_path):
 
 def test_a_list_cannot_leave_the_data_set_or_put_a_video_in_two_splits(tmp_path):
     _trees.write(_trees.deeperforensics(tmp_path), "lists/splits/val.txt", "../../000_M101.mp4\n")
-    with pytest.raises(DataError, match=r"val.txt, line 1: .*Found '../../000_M101.mp4'"):
+    with pytest.raises(DataError, match=r"val.txt, line 1: .*found '../../000_M101.mp4'"):
         layouts.load("deeperforensics-1.0").read(tmp_path)
     _trees.write(tmp_path, "lists/splits/val.txt", "000_M101.mp4\n")
     with pytest.raises(DataError, match="in one split, found 000_M101.mp4 in train too"):
@@ -246,8 +248,10 @@ def test_options_may_be_texts_or_lists_and_have_a_type():
     for value in ("Deepfakes,FaceSwap", "Deepfakes, FaceSwap", ["Deepfakes", "FaceSwap"]):
         assert layouts.load("faceforensics++", manipulations=value) == wanted
     assert layouts.load("faceshifter", originals="true").originals is True
-    for name, option, rule in (("faceshifter", {"originals": "yes"}, "originals must be true or false, found 'yes'"),
-                               ("faceforensics++", {"compression": 23}, "compression must be text, found 23"),
-                               ("dfdc", {"parts": [1]}, r"parts must be a list of texts, found \[1\]")):  # fmt: skip
+    for name, option, rule in (
+        ("faceshifter", {"originals": "yes"}, "originals must be true or false, found 'yes'"),
+        ("faceforensics++", {"compression": 23}, "compression must be text, found 23"),
+        ("dfdc", {"parts": [1]}, r"parts must be a list of texts, found \[1\]"),
+    ):
         with pytest.raises(ParameterError, match=rule):
             layouts.load(name, **option)

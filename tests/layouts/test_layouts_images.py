@@ -59,7 +59,7 @@ def test_ffsc_digits_are_the_rows_of_the_hierarchy():
     [
         ("Train/BlendFace/a.png 120010111112", "line 1: must be .<path> <12 digits>"),
         ("Train/BlendFace/a.png", "line 1"),
-        ("../a.png 000000000000", "line 1: a path should be relative and stay below"),
+        ("../a.png 000000000000", "line 1: a path must be relative and stay below"),
         ("Val/BlendFace/a.png 120010111111", "a picture of Train must lie in a folder"),
         ("Train/BlendFace/a.png 000000000000", "agree with its folder, found Train/BlendFace/a.png real"),
     ],
@@ -156,8 +156,8 @@ def test_a_table_of_ones_own(tmp_path):
     ("text", "message"),
     [
         ("path,label\na.mp4,Real\n", "line 2: label must be one of real, Deepfakes, .*fake, found 'Real'"),
-        ("path,label\n../a.mp4,real\n", "line 2: a path should be relative"),
-        ("path,label\n.,real\n", "line 2: a path should be relative"),
+        ("path,label\n../a.mp4,real\n", "line 2: a path must be relative"),
+        ("path,label\n.,real\n", "line 2: a path must be relative"),
         ("path,label,split\na.mp4,real,dev\n", "split must be train, val, test or empty"),
         ("path,label\na.mp4,real\na.mp4,real\n", "found a.mp4, a.mp4 for one key"),
         ("path,label\na.mp4\n", "line 2: must have 2 cells"),
