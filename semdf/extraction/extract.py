@@ -181,7 +181,7 @@ def _pieces(jobs: list[_Job], parts: PartReader) -> Iterator[Piece]:
     """The finished videos, in the order of the jobs."""
     for job in jobs:
         members, cells = parts.get(job.key)
-        yield job.row, members, cells
+        yield Piece(job.row, members, cells)
     parts.close()
 
 

@@ -239,8 +239,11 @@ def _record(part: Path, name: str) -> dict:
     """
     record = read_json(part / name)
     shard = record.get("shard") if isinstance(record, dict) else None
-    numbers = isinstance(shard, list) and [type(i) for i in shard] == [int, int]
-    if not numbers or part_of(part.parent, (shard[0], shard[1])) != part:
+    if not (
+        isinstance(shard, list)
+        and [type(i) for i in shard] == [int, int]
+        and part_of(part.parent, (shard[0], shard[1])) == part
+    ):
         raise DataError(f"{part}/{name}: must be the record of this shard, found {str(record)[:80]}")
     kinds = {"table": str, "videos": int, "files": str, "manifest": str}
     for key, kind in kinds.items():
