@@ -9,30 +9,35 @@ from semdf.errors import ParameterError
 
 __all__ = ["BLENDS", "alpha", "blend", "laplacian", "membrane", "poisson"]
 
+#: Ways to blend, the values of the option `blend`: the names of functions of this module.
 BLENDS = ("alpha", "poisson", "laplacian")
 
-#: So many levels beyond the middle three fifths of the border's differences may a difference lie (ours).
+#: Differences at the border are clipped to the range of their middle three fifths, widened by so many levels (ours).
 SLACK = 10.0
 
 
 def blend(image: np.ndarray, patch: np.ndarray, mask: np.ndarray, kind: str) -> np.ndarray:
-    """The patch in the image, by one of `BLENDS`; where the mask is 0 the image stays."""
+    """The patch in the image, by one of `BLENDS`; where the mask is 0 the image stays.
+
+    Raises:
+        ParameterError: An unknown kind.
+    """
     if kind not in BLENDS:
-        raise ParameterError(f"blend should be one of {', '.join(BLENDS)}. Found {kind!r}.")
+        raise ParameterError(f"blend must be one of {', '.join(BLENDS)}, found {kind!r}")
     return {"alpha": alpha, "poisson": poisson, "laplacian": laplacian}[kind](image, patch, mask)
 
 
 def alpha(image: np.ndarray, patch: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Image (1 - mask) + patch mask, with mask [H, W]."""
+    """The weighted mean `image (1 - mask) + patch mask`."""
     return image + (patch - image) * mask[..., None]
 
 
 def poisson(image: np.ndarray, patch: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """The gradients of the patch with the values of the image at the border of the mask's support.
 
-    Perez, Gangnet and Blake (SIGGRAPH 2003), in the form patch + membrane: the correction is harmonic. The outer part
-    of the soft mask still fades, so that the texture changes over a few pixels and not at once, and where the border
-    is far from what it mostly is, as where it leaves the face, it does not count in full (ours).
+    Perez, Gangnet and Blake (SIGGRAPH 2003), in the form patch + membrane: the correction is harmonic. Two changes are
+    ours. The outer part of the soft mask still fades, so that the texture changes over a few pixels and not at once.
+    Differences at the border are clipped, see `SLACK`: they are extreme where the border leaves the face.
     """
     inside = mask > 0
     inside[[0, -1]] = inside[:, [0, -1]] = False  # the border needs an outside
@@ -52,15 +57,17 @@ def laplacian(image: np.ndarray, patch: np.ndarray, mask: np.ndarray, levels: in
     What coarse octaves spread beyond the mask is faded out, so that its outside stays (ours).
     """
     depth = min(levels, max(int(np.log2(min(mask.shape) / 4)), 0))
-    change, result = patch - image, []
+    change = patch - image
+    bands = []
     weight: np.ndarray = mask[..., None].astype(np.float32)
     for _ in range(depth):
         size = change.shape[1::-1]
         low = cv2.pyrDown(change)
-        result.append((change - cv2.pyrUp(low, dstsize=size)) * weight)
-        change, weight = low, cv2.pyrDown(weight)[..., None]
+        bands.append((change - cv2.pyrUp(low, dstsize=size)) * weight)
+        change = low
+        weight = cv2.pyrDown(weight)[..., None]
     mixed = change * weight
-    for band in reversed(result):
+    for band in reversed(bands):
         mixed = cv2.pyrUp(mixed, dstsize=band.shape[1::-1]) + band
     return image + mixed * np.clip(mask * 4, 0, 1)[..., None]
 
@@ -68,8 +75,13 @@ def laplacian(image: np.ndarray, patch: np.ndarray, mask: np.ndarray, levels: in
 def membrane(values: np.ndarray, inside: np.ndarray, sweeps: int = 24) -> np.ndarray:
     """The harmonic function on `inside` that continues the values outside.
 
-    values: [H, W, C] float; inside: [H, W] bool, False on the frame. sweeps: of successive over-relaxation
-    (Young, 1954), red and black, on each of the grids, the coarse ones first.
+    It is found by successive over-relaxation (Young, 1954) on grids of doubling resolution, the coarsest first. Pixels
+    of the two colours of a chessboard take turns.
+
+    Args:
+        values: [H, W, C] float.
+        inside: [H, W] bool, False on the frame.
+        sweeps: How often all pixels are updated on each of the grids.
     """
     result = np.where(inside[..., None], 0, values).astype(np.float32)
     if not inside.any():
@@ -79,9 +91,9 @@ def membrane(values: np.ndarray, inside: np.ndarray, sweeps: int = 24) -> np.nda
     else:
         result[inside] = result[~inside].mean(0)
     parity = np.add.outer(np.arange(inside.shape[0]), np.arange(inside.shape[1])) % 2
-    colours = [(inside & (parity == colour)).nonzero() for colour in (0, 1)]
+    chessboard = [(inside & (parity == colour)).nonzero() for colour in (0, 1)]
     for _ in range(sweeps):
-        for r, c in colours:
+        for r, c in chessboard:
             mean = (result[r - 1, c] + result[r + 1, c] + result[r, c - 1] + result[r, c + 1]) / 4
             result[r, c] += 1.5 * (mean - result[r, c])
     return result

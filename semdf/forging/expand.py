@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -18,7 +19,7 @@ from semdf.artifacts import checked, digest, writing
 from semdf.errors import DataError, ParameterError
 from semdf.extraction.pool import worker_pool
 from semdf.forging.forge import Options, Portrait, forge, label_of
-from semdf.forging.plan import Job, Parser, parsed, plan
+from semdf.forging.plan import Job, Parser, Recipe, parsed, plan
 from semdf.forging.presets import Preset, load
 from semdf.storage.columns import FORGERY, FORGING_INPUT
 from semdf.storage.journal import claim
@@ -40,6 +41,17 @@ RECOMPRESSED = "recompressed"
 #: Changes when equal settings make other bytes: finished shards of another number are void.
 FORM = 2
 
+#: Fewer pictures are made without other processes, which take longer to start (ours).
+FEWEST = 32
+
+
+class _Task(NamedTuple):
+    """What a process needs to make one picture: the job, the folder of the crops, and how regions are replaced."""
+
+    job: Job
+    root: Path
+    options: Options
+
 
 def expand(
     manifest: pd.DataFrame,
@@ -56,71 +68,101 @@ def expand(
 ) -> pd.DataFrame:
     """Forge regions of every real crop; write `out/<data set>/expanded-<label>.tar` and return its manifest.
 
-    manifest, root: what `semdf.extraction.extract.extract` returned and the folder it wrote to.
-    preset: a name, or what `semdf.forging.presets.choose` made.
-    per_image: forgeries of a crop; their regions are drawn from the preset's without repetition, and from all of them
-        again when none is left.
-    recompress: lowest and highest JPEG quality, or empty for none. A quality is drawn for each crop and serves all
-        its forgeries and a copy of the crop itself, which is then what they are paired with: compressing forgeries
-        alone would be a trace of its own.
-    parser: makes the region maps that the preset's masks need; without it they are those of the manifest.
-    shard: (i, n), 0 <= i < n: every n-th picture from picture i on, into `out/shard-<i>-of-<n>/`, with its manifest;
-        `manifest.join` puts them together. Donors are found among all crops, whichever the shard. A shard that
-        was killed starts again, one that is complete is not made again.
-
     A forgery that could not be made keeps a row whose status says why. Equal arguments give equal bytes, whatever
     `workers`. The columns are the manifest's and `EXTRA`; `pristine` is the video of the crop that was altered.
+
+    Args:
+        manifest: What `semdf.extraction.extract.extract` returned.
+        root: The folder that it wrote to.
+        out: The folder to write to.
+        preset: A name, or what `semdf.forging.presets.choose` made.
+        per_image: Forgeries of a crop. Their regions are drawn from the preset's without repetition, and from all of
+            them again when none is left.
+        recompress: Lowest and highest JPEG quality, or empty for none. A quality is drawn for each crop and serves all
+            its forgeries and a copy of the crop itself, which is then what they are paired with: compressing forgeries
+            alone would be a trace of its own.
+        seed: Of everything random.
+        parser: Makes the region maps that the preset's masks need; without it they are those of the manifest.
+        workers: Processes that forge.
+        shard: (i, n), 0 <= i < n: every n-th picture from picture i on, into `out/shard-<i>-of-<n>/`, with its
+            manifest; `manifest.join` puts them together. Donors are found among all crops, whichever the shard. A
+            shard that was killed starts again, one that is complete is not made again.
+
+    Raises:
+        ParameterError: A setting out of range.
+        DataError: The manifest lacks what is needed, or has no real crop.
     """
     preset = load(preset) if isinstance(preset, str) else preset
-    if per_image < 1:
-        raise ParameterError(f"per_image should be at least 1. Found {per_image}.")
-    if len(recompress) and not (len(recompress) == 2 and 1 <= recompress[0] <= recompress[1] <= 100):
-        raise ParameterError(f"recompress should be empty or a range within [1, 100]. Found {list(recompress)}.")
+    recipe = Recipe(preset, per_image, tuple(recompress), seed)
+    usable = _usable(manifest)
+    columns = [*manifest.columns, *EXTRA]
+    root = Path(root)
+    out = Path(out)
+
+    def pieces(part: tuple[int, int]) -> Iterator[Piece]:
+        jobs = parsed(plan(usable, root, recipe, part), root, preset, parser)
+        return _forged([_Task(job, root, preset.options) for job in jobs], workers)
+
+    if shard is None:
+        made = pieces((0, 1))
+        if out.resolve() != root.resolve():
+            with writing(out):  # an older manifest would take the new tars for its own if this run is interrupted
+                (out / "manifest.parquet").unlink(missing_ok=True)
+        return pd.DataFrame(written(made, out), columns=columns)
+
+    if not 0 <= shard[0] < shard[1]:
+        raise ParameterError(f"shard i/n must have 0 <= i < n, found {shard[0]}/{shard[1]}")
+    if out.resolve() == root.resolve():  # whose manifest would be replaced when the shards are joined
+        raise ParameterError(f"out must be another folder than that of the crops, found {out}")
+    folder = part_of(out, shard)
+    record = _record(usable, root, recipe, parser, shard)
+    with claim(folder):
+        found = completed(folder, record, EXPANSION)
+        return assemble(pieces(shard), columns, folder, record, EXPANSION) if found is None else found
+
+
+def _usable(manifest: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the manifest that have a crop.
+
+    Raises:
+        DataError: A column is missing, some row cannot be used, or no crop is real.
+    """
     checked(manifest, "manifest", dict.fromkeys((*NEEDED, *map(str, manifest.columns))))
     usable = manifest[manifest["status"] == "ok"].reset_index(drop=True)
     for sample, points in zip(usable["sample"], usable["landmarks"], strict=True):
         if len(points) not in (10, 136, 378):
-            raise DataError(f"manifest, {sample}: expected 5, 68 or 189 landmarks. Found {len(points) / 2:g}.")
-    for row in usable[usable["label"] == "real"][["manipulation", "video", "sample"]].to_dict("records"):
+            raise DataError(f"manifest, {sample}: must have 5, 68 or 189 landmarks, found {len(points) / 2:g}")
+    real = usable[usable["label"] == "real"]
+    for row in real[["manipulation", "video", "sample"]].to_dict("records"):
         if leaves(f"{_stem(row)}/0.png"):  # a tar cuts the name at a NUL, and the forgery would not be found again
             names = f"{row['manipulation']!r} and {row['video']!r}"
-            raise DataError(f"manifest, {row['sample']!r}: manipulation and video should name a file. Found {names}.")
-    if not (usable["label"] == "real").any():
-        raise DataError('manifest: expected real crops (label "real", status "ok"). Found none.')
-    if shard is not None and not 0 <= shard[0] < shard[1]:
-        raise ParameterError(f"shard i/n should have 0 <= i < n. Found {shard[0]}/{shard[1]}.")
-    root, out, columns = Path(root), Path(out), [*manifest.columns, *EXTRA]
-    settings = preset, per_image, tuple(recompress), seed
-
-    def pieces() -> Iterator[Piece]:
-        jobs = parsed(plan(usable, root, *settings, shard or (0, 1)), root, preset, parser)
-        return _forged([(job, root, preset.options) for job in jobs], workers)
-
-    if shard is not None:
-        if out.resolve() == root.resolve():  # whose manifest would be replaced when the shards are joined
-            raise ParameterError(f"out should be another folder than that of the crops. Found {out}.")
-        out, record = part_of(out, shard), _record(usable, root, *settings, parser, shard)
-        with claim(out):
-            found = completed(out, record, EXPANSION)
-            return assemble(pieces(), columns, out, record, EXPANSION) if found is None else found
-    made = pieces()
-    if out.resolve() != root.resolve():
-        with writing(out):  # an older manifest would take the new tars for its own if this run is interrupted
-            (out / "manifest.parquet").unlink(missing_ok=True)
-    return pd.DataFrame(written(made, out), columns=columns)
+            raise DataError(f"manifest, {row['sample']!r}: manipulation and video must name a file, found {names}")
+    if real.empty:
+        raise DataError('manifest: must have real crops (label "real", status "ok"), found none')
+    return usable
 
 
-def _record(
-    usable: pd.DataFrame, root: Path, preset: Preset, per_image: int, recompress: tuple[int, ...], seed: int,
-    parser: Parser | None, shard: tuple[int, int],
-) -> dict:  # fmt: skip
+def _record(usable: pd.DataFrame, root: Path, recipe: Recipe, parser: Parser | None, shard: tuple[int, int]) -> dict:
     """What a shard is made from; `table` is the same in all of them."""
-    total = int((usable["label"] == "real").sum()) * (per_image + bool(recompress))
-    common = [__version__, FORM, asdict(preset), per_image, recompress, seed, parser and parser.fingerprint()]
+    first, step = shard
+    settings = [
+        __version__,
+        FORM,
+        asdict(recipe.preset),
+        recipe.per_image,
+        recipe.recompress,
+        recipe.seed,
+        parser.fingerprint() if parser else parser,
+    ]
     rows = (json.dumps(row, default=_plain) for row in usable.to_dict("records"))
+    pictures = int((usable["label"] == "real").sum()) * recipe.pictures
     stamps = [_stamp(root, tar) for tar in sorted(set(usable["shard"]))]
-    videos = len(range(shard[0], total, shard[1]))
-    return {"table": digest(common, *rows), "shard": list(shard), "videos": videos, "files": digest(stamps)}
+    return {
+        "table": digest(settings, *rows),
+        "shard": list(shard),
+        "videos": len(range(first, pictures, step)),
+        "files": digest(stamps),
+    }
 
 
 def _plain(cell: object) -> object:
@@ -135,55 +177,91 @@ def _stamp(root: Path, tar: str) -> list[int] | None:
     return [state.st_size, state.st_mtime_ns]
 
 
-def _forged(tasks: list[tuple[Job, Path, Options]], workers: int) -> Iterator[Piece]:
+def _forged(tasks: list[_Task], workers: int) -> Iterator[Piece]:
     """What is written of each task, in their order."""
     with tqdm(total=len(tasks), desc="forgeries", unit="image", mininterval=1) as bar, ExitStack() as stack:
         made: Iterator[tuple[dict, dict[str, bytes]]]
-        if workers == 1 or len(tasks) < 32:
+        if workers == 1 or len(tasks) < FEWEST:
             made = map(_make, tasks)
         else:
-            made = stack.enter_context(worker_pool(workers)).map(_make, tasks, chunksize=16)
+            pool = stack.enter_context(worker_pool(workers))
+            made = pool.map(_make, tasks, chunksize=16)
         for row, members in made:
-            yield row, members, [row]
+            yield Piece(row, members, [row])
             bar.update()
 
 
-def _make(task: tuple[Job, Path, Options]) -> tuple[dict, dict[str, bytes]]:
-    job, root, options = task
-    target, donor = job.target, job.donor
-    name = f"{_stem(target)}/{target['frame']:04d}"
-    blank = dict.fromkeys(("regions_member", "mask_member", "donor", "provenance"), "")
-    if not job.region:
-        member = f"{name}.png"
-        image = _compress(read_image(root, target["shard"], target["member"]), job.quality)
-        row = target | blank | _place(target, RECOMPRESSED, _stem(target)) | {"pristine": "", "member": member}
-        return row | {"provenance": json.dumps({"quality": job.quality})}, {member: encode_png(image)}
+def _make(task: _Task) -> tuple[dict, dict[str, bytes]]:
+    """The row of a picture, and its files by their names."""
+    if task.job.region:
+        return _forgery(task.job, task.root, task.options)
+    return _copy(task.job, task.root)
 
+
+def _copy(job: Job, root: Path) -> tuple[dict, dict[str, bytes]]:
+    """The compressed copy of a real crop."""
+    target = job.target
+    stem = _stem(target)
+    member = f"{stem}/{target['frame']:04d}.png"
+    image = read_image(root, target["shard"], target["member"])
+    row = _row(target, RECOMPRESSED, stem)
+    row["pristine"] = ""
+    row["member"] = member
+    row["provenance"] = json.dumps({"quality": job.quality})
+    return row, {member: encode_png(_compress(image, job.quality))}
+
+
+def _forgery(job: Job, root: Path, options: Options) -> tuple[dict, dict[str, bytes]]:
+    """The forgery of a real crop; without files where it cannot be made, and the status says why."""
+    target = job.target
+    donor = job.donor
     own = donor is not None and donor["sample"] == target["sample"]
-    label, stem = label_of(job.region, own=own), _stem(target) + (f".{job.number + 1}" if job.number else "")
-    row = target | blank | _place(target, f"expanded-{label}", stem) | {"label": label, "source": "", "member": ""}
-    row["pristine"] = _place(target, RECOMPRESSED, _stem(target))["video"] if job.quality else target["video"]
+    label = label_of(job.region, own=own)
+    stem = _stem(target)
+    if job.number:
+        stem = f"{stem}.{job.number + 1}"
+    row = _row(target, f"expanded-{label}", stem)
+    row["label"] = label
+    row["source"] = ""
+    row["pristine"] = target["video"]
+    if job.quality:  # the pristine face is the copy, compressed alike
+        row["pristine"] = _video(target, RECOMPRESSED, _stem(target))
     if donor is None:
-        return row | {"status": "no donor of another person"}, {}
-    row |= {"source": "" if own else donor["target"], "donor": donor["sample"]}
-    faces = [_portrait(face, root, job.maps and job.maps[i]) for i, face in enumerate((target, donor))]
+        row["status"] = "no donor of another person"
+        return row, {}
+    row["source"] = "" if own else donor["target"]
+    row["donor"] = donor["sample"]
+    face = _portrait(target, root, job.maps.target if job.maps else None)
+    giver = face if own else _portrait(donor, root, job.maps.donor if job.maps else None)
     try:
-        made = forge(faces[0], faces[0] if own else faces[1], job.region, seed=job.seed, options=options)
+        made = forge(face, giver, job.region, seed=job.seed, options=options)
     except (DataError, cv2.error, np.linalg.LinAlgError, ArithmeticError) as error:  # landmarks that are no face
-        return row | {"status": f"not forged: {str(error).strip()}"}, {}
-    member, mask = f"{stem}/{target['frame']:04d}.png", f"{stem}/{target['frame']:04d}.mask.png"
+        row["status"] = f"not forged: {str(error).strip()}"
+        return row, {}
+    row["member"] = f"{stem}/{target['frame']:04d}.png"
+    row["mask_member"] = f"{stem}/{target['frame']:04d}.mask.png"
+    row["provenance"] = json.dumps(made.provenance | {"quality": job.quality}, sort_keys=True)
     members = {
-        member: encode_png(_compress(made.image, job.quality)),
-        mask: encode_png(np.round(made.mask * 255).astype(np.uint8)),
+        row["member"]: encode_png(_compress(made.image, job.quality)),
+        row["mask_member"]: encode_png(np.round(made.mask * 255).astype(np.uint8)),
     }
-    provenance = json.dumps(made.provenance | {"quality": job.quality}, sort_keys=True)
-    return row | {"member": member, "mask_member": mask, "provenance": provenance}, members
+    return row, members
 
 
-def _place(target: dict, manipulation: str, stem: str) -> dict:
-    """Manipulation, video and sample of a picture made from a target."""
-    video = f"{target['dataset']}/{manipulation}/{stem}"
-    return {"manipulation": manipulation, "video": video, "sample": f"{video}/{target['frame']:04d}"}
+def _row(target: dict, manipulation: str, stem: str) -> dict:
+    """The row of a picture that is made from a target, not yet with its files."""
+    row = dict(target)
+    row["manipulation"] = manipulation
+    row["video"] = _video(target, manipulation, stem)
+    row["sample"] = f"{row['video']}/{target['frame']:04d}"
+    for column in ("member", "regions_member", *EXTRA):
+        row[column] = ""
+    return row
+
+
+def _video(target: dict, manipulation: str, stem: str) -> str:
+    """The key of the video that a picture made from a target belongs to."""
+    return f"{target['dataset']}/{manipulation}/{stem}"
 
 
 def _compress(image: np.ndarray, quality: int) -> np.ndarray:
@@ -203,6 +281,7 @@ def _stem(row: dict) -> str:
 
 
 def _portrait(row: dict, root: Path, regions: np.ndarray | None = None) -> Portrait:
+    """The crop of a row, with its parsed regions or those of the manifest, if there are any."""
     if regions is None and row["regions_member"]:
         regions = read_image(root, row["shard"], row["regions_member"])
     points = np.asarray(row["landmarks"], dtype=float).reshape(-1, 2)

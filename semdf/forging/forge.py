@@ -7,31 +7,39 @@ The data set expansion of Zou et al. (2025), whose code is not published: every 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 
 from semdf.errors import DataError, ParameterError
+from semdf.faces.crops import REGION_BITS
 from semdf.faces.landmarks import span
 from semdf.faces.regions import core, joined, neighbours, parts
 from semdf.forging.blend import blend
 from semdf.forging.colour import match_colour, relight, sharpen, soften
 from semdf.forging.masks import soft_mask
 from semdf.forging.presets import Options
-from semdf.forging.warp import align, jitter, piecewise, warp
+from semdf.forging.warp import Warp, Window, align, jitter, piecewise, warp
 
 __all__ = ["SELF", "Forgery", "Options", "Portrait", "forge", "label_of"]
 
 #: The label of a face that was blended with a copy of itself.
 SELF = "self-blended"
 
-_NOT_FACE = 64 | 128  # hair, clothes and accessories in a region map; 0 is background
+#: Bits of a region map for what is no face; 0 is background.
+_NOT_FACE = REGION_BITS["hair"] | REGION_BITS["other"]
 
 
 @dataclass(frozen=True)
 class Portrait:
-    """An aligned face crop. image: [H, W, 3] uint8; landmarks: [5, 68 or 189, 2] pixels; regions: [H, W] uint8 bits
-    (`semdf.faces.crops.REGION_BITS`) or None.
+    """An aligned face crop.
+
+    Attributes:
+        image: [H, W, 3] uint8, sRGB.
+        landmarks: [5, 68 or 189, 2], pixels.
+        regions: [H, W] uint8, bits of `semdf.faces.crops.REGION_BITS`; None where unknown.
+        key: The crop's name, for messages and the provenance.
     """
 
     image: np.ndarray
@@ -42,8 +50,13 @@ class Portrait:
 
 @dataclass(frozen=True)
 class Forgery:
-    """image: [H, W, 3] uint8; mask: [H, W] float32 in [0, 1], 0 where nothing was touched; label: name of a row of the
-    hierarchy; provenance: what was drawn and used, plain values.
+    """A face of which a region was replaced.
+
+    Attributes:
+        image: [H, W, 3] uint8, sRGB.
+        mask: [H, W] float32 in [0, 1], 0 where nothing was touched.
+        label: Name of a row of the hierarchy.
+        provenance: What was drawn and used, plain values.
     """
 
     image: np.ndarray
@@ -52,17 +65,36 @@ class Forgery:
     provenance: dict
 
 
-def label_of(region: str, *, own: bool = False) -> str:
-    """The label row of a forged region. own: the donor is the target itself, so that no identity was altered.
+class _Area(NamedTuple):
+    """Where a region lies in a window: `[h, w] bool` each.
 
-    Raises ParameterError for a region of one's own that has no row without identity.
+    Attributes:
+        region: The region itself.
+        spared: What its forgery must leave alone.
+        features: Eyes, eyebrows and mouth: what is no skin.
+    """
+
+    region: np.ndarray
+    spared: np.ndarray
+    features: np.ndarray
+
+
+def label_of(region: str, *, own: bool = False) -> str:
+    """The label row of a forged region.
+
+    Args:
+        region: As for `forge`.
+        own: Whether the donor is the target itself, so that no identity was altered.
+
+    Raises:
+        ParameterError: A region of one's own that has no row without identity.
     """
     if not own:
         return joined(region)
     if region == "face":
         return SELF
     if {"eyebrows", "skin", "face"} & set(parts(region)):
-        raise ParameterError(f"region should have a label row without identity, as face or eyes. Found {region!r}.")
+        raise ParameterError(f"region must have a label row without identity, as face or eyes, found {region!r}")
     return joined(region)
 
 
@@ -74,53 +106,75 @@ def forge(
     Pixels where the mask is 0 are the target's, bit for bit. A face as its own source is returned as it is if the
     options alter nothing.
 
-    region: one of `semdf.faces.regions.REGIONS`, or several joined by "+". seed: everything random comes from it.
-    Raises DataError when the region does not lie in both images, or when a region map is wanted and not there.
+    Args:
+        target: The face that is altered.
+        source: The face that gives the region; the target itself for a forgery of one's own.
+        region: One of `semdf.faces.regions.REGIONS`, or several joined by "+".
+        seed: Everything random comes from it.
+        options: How the region is replaced; None for the defaults.
+
+    Raises:
+        DataError: The region does not lie in both images, or a region map is wanted and not there.
+        ParameterError: An unknown region, or one without a label row.
     """
-    region, label = joined(region), label_of(region, own=target is source)
-    options, random = options or Options(), np.random.default_rng(seed)
-    drawn, unit = _draw(options, random), span(target.landmarks)
+    label = label_of(region, own=target is source)
+    region = joined(region)
+    options = options or Options()
+    random = np.random.default_rng(seed)
+    drawn = _draw(options, random)
+    unit = span(target.landmarks)
     if region == "lips" and drawn["alignment"] == "region" and min(len(target.landmarks), len(source.landmarks)) > 5:
         drawn["alignment"] = "piecewise"  # lips must fit the teeth that stay
+
+    # place the source
     matrix = _place(source.landmarks, target.landmarks, region, drawn, unit)
     moved = np.asarray(source.landmarks, dtype=float) @ matrix[:, :2].T + matrix[:, 2]
     window = _window(target, moved, region, options, unit)
-    place = window[0].start, window[1].start, window[0].stop - window[0].start, window[1].stop - window[1].start
     if drawn["alignment"] == "piecewise":
-        moves, moved = piecewise(source.landmarks, target.landmarks, matrix, place), target.landmarks
+        moves = piecewise(source.landmarks, target.landmarks, matrix, window)
+        moved = target.landmarks
     else:
-        moves = warp(matrix, place)
+        moves = warp(matrix, window)
 
-    corner = (place[1], place[0])
-    here = _find(target.landmarks - corner, _cut(target.regions, window), region, place[2:], options.mask)
-    far = None if source.regions is None else moves(source.regions, cv2.INTER_NEAREST)
-    there = _find(moved - corner, far, region, place[2:], options.mask)
-    whole = bool({"skin", "face"} & set(parts(region)))
-    inside = here[0] & there[0] if whole else here[0] | there[0]
-    outside, valid = here[1] | there[1], moves.inside(source.image.shape[:2])
-    soft = soft_mask(inside & valid, outside | ~valid, unit, options.shape, random, region) * valid
+    # mask: skin and face where both faces have them, other regions where one of the faces has them
+    near_regions = None if target.regions is None else target.regions[window.slices]
+    far_regions = None if source.regions is None else moves(source.regions, cv2.INTER_NEAREST)
+    here = _area(target.landmarks - window.corner, near_regions, region, window.shape, options.mask)
+    there = _area(moved - window.corner, far_regions, region, window.shape, options.mask)
+    if {"skin", "face"} & set(parts(region)):
+        inside = here.region & there.region
+        features = here.features | there.features
+    else:
+        inside = here.region | there.region
+        features = inside
+    valid = moves.inside(source.image.shape[:2])
+    outside = here.spared | there.spared | ~valid
+    soft = soft_mask(inside & valid, outside, unit, options.shape, random, region) * valid
     if soft.max(initial=0) < 0.5:
-        raise DataError(f"{region} of {target.key or 'the target'}: expected it inside both images. Found no pixel.")
+        raise _nowhere(region, target)
 
-    image = target.image[window].astype(np.float32)
-    patch = np.clip(moves(source.image.astype(np.float32)), 0, 255)
-    patch = sharpen(soften(patch, drawn["resolution"]), drawn["sharpness"])
-    ring = _ring(soft, here[2] | there[2] if whole else inside, unit)
-    patch = match_colour(patch, image, soft, ring, 0.5 * unit, drawn["colour"])
-    patch = np.clip(relight(patch, unit, drawn["light"], drawn["tint"], drawn["contrast"]), 0, 255)
+    # blend
+    image = target.image[window.slices].astype(np.float32)
+    patch = _patch(source.image, image, moves, soft, _ring(soft, features, unit), unit, drawn)
     soft = soft * np.float32(drawn["opacity"])
     mixed = blend(image, patch, soft, drawn["blend"])
-    result, mask = target.image.copy(), np.zeros(target.image.shape[:2], np.float32)
-    result[window][soft > 0] = np.clip(np.round(mixed[soft > 0]), 0, 255)
-    mask[window] = soft
-    drawn |= {"mask": options.mask, "size": round(float(np.sqrt(np.linalg.det(matrix[:, :2]))), 4)}
-    names = {"target": target.key, "source": source.key, "region": region, "seed": seed}
-    return Forgery(result, mask, label, names | {"operators": drawn})
+    touched = soft > 0
+    result = target.image.copy()
+    result[window.slices][touched] = np.clip(np.round(mixed[touched]), 0, 255)
+    mask = np.zeros(target.image.shape[:2], np.float32)
+    mask[window.slices] = soft
+
+    drawn["mask"] = options.mask
+    drawn["size"] = round(float(np.sqrt(np.linalg.det(matrix[:, :2]))), 4)
+    provenance = {"target": target.key, "source": source.key, "region": region, "seed": seed, "operators": drawn}
+    return Forgery(result, mask, label, provenance)
 
 
-def _draw(options: Options, random: np.random.Generator) -> dict:
+def _draw(options: Options, random: np.random.Generator) -> dict[str, Any]:
     """The operators of one forgery, plain values in the order in which they are drawn."""
-    pick = {name: str(random.choice(getattr(options, name))) for name in ("alignment", "colour", "blend")}
+    drawn: dict[str, Any] = {}
+    for name in ("alignment", "colour", "blend"):
+        drawn[name] = str(random.choice(getattr(options, name)))
     angle = random.uniform(0, 2 * np.pi)
     steep = options.light * np.sqrt(random.uniform()) * np.array([np.cos(angle), np.sin(angle)])
     numbers = {
@@ -134,51 +188,81 @@ def _draw(options: Options, random: np.random.Generator) -> dict:
         "tint": random.uniform(-options.tint, options.tint, 3),
         "contrast": 1 + random.uniform(-options.contrast, options.contrast),
     }
-    return pick | {name: np.round(value, 4).tolist() for name, value in numbers.items()}
+    for name, value in numbers.items():
+        drawn[name] = np.round(value, 4).tolist()
+    return drawn
 
 
-def _place(source: np.ndarray, target: np.ndarray, region: str, drawn: dict, unit: float) -> np.ndarray:
+def _place(source: np.ndarray, target: np.ndarray, region: str, drawn: dict[str, Any], unit: float) -> np.ndarray:
     """The similarity `[2, 3]` that takes the source to its place in the target."""
     if drawn["alignment"] == "none":
         matrix = np.eye(2, 3)
     else:
         matrix = align(source, target, region if drawn["alignment"] == "region" else "")
-    still = drawn["scale"] == 1 and drawn["turn"] == 0 and not any(drawn["shift"])
+    if drawn["scale"] == 1 and drawn["turn"] == 0 and not any(drawn["shift"]):
+        return matrix
     shift = unit * np.array(drawn["shift"])
-    return matrix if still else jitter(matrix, np.mean(target, axis=0), shift, drawn["scale"], drawn["turn"])
+    return jitter(matrix, np.mean(target, axis=0), shift, drawn["scale"], drawn["turn"])
 
 
-def _window(target: Portrait, moved: np.ndarray, region: str, options: Options, unit: float) -> tuple[slice, slice]:
-    """Rows and columns of the target that a forgery of the region can touch; moved: the source's landmarks in place."""
+def _window(target: Portrait, moved: np.ndarray, region: str, options: Options, unit: float) -> Window:
+    """The part of the target that a forgery of the region can touch; moved: the source's landmarks in place."""
     shape = target.image.shape[:2]
     if options.mask == "regions":
-        return slice(0, shape[0]), slice(0, shape[1])
+        return Window(0, 0, *shape)
     cores = core(target.landmarks, region, shape) | core(moved, region, shape)
     if not cores.any():
-        raise DataError(f"{region} of {target.key or 'the target'}: expected it inside both images. Found no pixel.")
-    reach = max(options.shape.grow[1], 0) + 3 * (options.shape.feather[1] + options.shape.wobble)
-    pad, window = int(np.ceil(unit * reach)) + 4, []
-    for axis, side in zip((1, 0), shape, strict=True):
-        found = np.flatnonzero(cores.any(axis))
-        window.append(slice(max(int(found[0]) - pad, 0), min(int(found[-1]) + 1 + pad, side)))
-    return window[0], window[1]
+        raise _nowhere(region, target)
+    _, growth = options.shape.grow
+    _, feather = options.shape.feather
+    reach = max(growth, 0) + 3 * (feather + options.shape.wobble)
+    pad = int(np.ceil(unit * reach)) + 4
+    top, bottom = _extent(cores.any(1), pad)
+    left, right = _extent(cores.any(0), pad)
+    return Window(top, left, bottom - top, right - left)
 
 
-def _cut(regions: np.ndarray | None, window: tuple[slice, slice]) -> np.ndarray | None:
-    return None if regions is None else regions[window]
+def _extent(found: np.ndarray, pad: int) -> tuple[int, int]:
+    """First index and last index + 1 of what is True, widened by `pad` as far as the array goes."""
+    places = np.flatnonzero(found)
+    return max(int(places[0]) - pad, 0), min(int(places[-1]) + 1 + pad, len(found))
 
 
-def _find(
-    points: np.ndarray, regions: np.ndarray | None, region: str, shape: tuple[int, int], mask: str
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The region, what it must leave alone, and the features that are no skin: `[h, w] bool` each."""
+def _nowhere(region: str, target: Portrait) -> DataError:
+    """The error for a region of which no pixel can be replaced.
+
+    Its text is the status of such a forgery in an expanded manifest: another text would change those that exist.
+    """
+    return DataError(f"{region} of {target.key or 'the target'}: expected it inside both images. Found no pixel.")
+
+
+def _area(points: np.ndarray, regions: np.ndarray | None, region: str, shape: tuple[int, int], mask: str) -> _Area:
+    """Where the region of a face lies, given its landmarks and its region map in the window."""
     if mask == "regions" and regions is None:
-        raise DataError(f"{region}: mask 'regions' needs the region maps of target and source. Found none.")
+        raise DataError(f"{region}: mask 'regions' must have the region maps of target and source, found none")
     known = regions if mask == "regions" else None
-    outside = neighbours(points, region, shape, known)
+    spared = neighbours(points, region, shape, known)
     if regions is not None:
-        outside |= ((regions & _NOT_FACE) > 0) | (regions == 0)
-    return core(points, region, shape, known), outside, core(points, "eyes+eyebrows+mouth", shape, known)
+        spared |= ((regions & _NOT_FACE) > 0) | (regions == 0)
+    return _Area(core(points, region, shape, known), spared, core(points, "eyes+eyebrows+mouth", shape, known))
+
+
+def _patch(
+    source: np.ndarray,
+    image: np.ndarray,
+    moves: Warp,
+    soft: np.ndarray,
+    ring: np.ndarray,
+    unit: float,
+    drawn: dict[str, Any],
+) -> np.ndarray:
+    """The source in its place, made coarser or sharper, in the colours of the image, and in another light."""
+    patch = np.clip(moves(source.astype(np.float32)), 0, 255)
+    patch = soften(patch, drawn["resolution"])
+    patch = sharpen(patch, drawn["sharpness"])
+    patch = match_colour(patch, image, soft, ring, 0.5 * unit, drawn["colour"])
+    patch = relight(patch, unit, drawn["light"], drawn["tint"], drawn["contrast"])
+    return np.clip(patch, 0, 255)
 
 
 def _ring(mask: np.ndarray, features: np.ndarray, unit: float) -> np.ndarray:

@@ -12,7 +12,8 @@ from semdf.faces.regions import parts
 
 __all__ = ["Shape", "soft_mask"]
 
-#: How much of a mask's growth a region takes (ours): beyond lips and brows lies skin, which has a label of its own.
+#: How much of a mask's growth a region takes, 1 unless it is named (ours). Beyond lips and brows lies skin, which has a
+#: label of its own.
 _GROWTH = {"eyebrows": 0.6, "lips": 0.5, "skin": 0.0, "face": 0.0}
 
 
@@ -20,8 +21,13 @@ _GROWTH = {"eyebrows": 0.6, "lips": 0.5, "skin": 0.0, "face": 0.0}
 class Shape:
     """How a region's mask grows out of its landmarks; lengths in parts of the face's `span` (ours).
 
-    grow: the smallest and largest dilation; negative ones erode. wobble: the size of the random deformation.
-    feather: smallest and largest width of the soft border (standard deviation).
+    Attributes:
+        grow: Smallest and largest dilation; negative ones erode.
+        wobble: Size of the random deformation.
+        feather: Smallest and largest width of the soft border (standard deviation).
+
+    Raises:
+        ParameterError: A value out of range.
     """
 
     grow: tuple[float, float] = (0.10, 0.18)
@@ -30,33 +36,37 @@ class Shape:
 
     def __post_init__(self) -> None:
         for name, least in (("grow", -1.0), ("feather", 0.0)):
-            low, high = getattr(self, name)
+            value = getattr(self, name)
+            low, high = value
             if not least <= low <= high <= 1:
-                raise ParameterError(f"{name} should be a range within [{least:g}, 1]. Found {getattr(self, name)}.")
+                raise ParameterError(f"{name} must be a range within [{least:g}, 1], found {value}")
         if not 0 <= self.wobble <= 1:
-            raise ParameterError(f"wobble should lie in [0, 1]. Found {self.wobble}.")
+            raise ParameterError(f"wobble must lie in [0, 1], found {self.wobble}")
 
 
 def soft_mask(
     inside: np.ndarray, outside: np.ndarray, unit: float, shape: Shape, random: np.random.Generator, region: str = ""
 ) -> np.ndarray:
-    """The mask `[H, W] float32` that covers `inside [H, W] bool` and fades to exactly 0.
+    """The mask `[H, W] float32` that covers the region and fades to exactly 0.
 
-    outside: pixels it must not reach. unit: the face's span in pixels. region: whose share of the growth is taken.
     Dilation or erosion, a smooth random deformation (after SLADD: Chen et al., CVPR 2022), blur.
+
+    Args:
+        inside: [H, W] bool, the region.
+        outside: [H, W] bool, pixels that the mask must not reach.
+        unit: The face's span, pixels.
+        shape: How the mask grows out of the region.
+        random: What draws growth, border and deformation.
+        region: Whose share of the growth is taken; empty for all of it.
     """
-    share = max((_GROWTH.get(name, 1.0) for name in parts(region)), default=1.0) if region else 1.0
+    share = max(_GROWTH.get(name, 1.0) for name in parts(region)) if region else 1.0
     grow = random.uniform(*shape.grow)
-    grow = unit * (grow * share if grow > 0 else grow)
+    if grow > 0:
+        grow = grow * share
+    grow = unit * grow
     sigma = max(random.uniform(*shape.feather) * unit, 0.6)
-    apart = _distance(~inside) - _distance(inside)  # negative inside
-    height, width = inside.shape
-    cells = [max(3, int(np.ceil(side / (0.35 * unit))) + 1) for side in (height, width)]
-    grid = random.normal(0, shape.wobble * unit, (2, *cells)).astype(np.float32)
-    ripple = [cv2.resize(g, (width, height), interpolation=cv2.INTER_CUBIC) for g in grid]
-    rows, columns = np.mgrid[:height, :width].astype(np.float32)
-    apart = cv2.remap(apart, columns + ripple[0], rows + ripple[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    covered = apart <= grow
+    apart = _distance(~inside) - _distance(inside)  # distance to the region's edge, negative inside
+    covered = _deformed(apart, shape.wobble * unit, unit, random) <= grow
     if grow >= 0 and share:
         covered |= inside
     mask = cv2.GaussianBlur(covered.astype(np.float32), (0, 0), sigma)
@@ -64,8 +74,19 @@ def soft_mask(
         mask *= np.clip((_distance(~(outside & ~inside)) - 1) / (2 * sigma), 0, 1)
     mask[mask < 0.01] = 0
     _, pieces = cv2.connectedComponents((mask > 0).astype(np.uint8))
-    mask[~np.isin(pieces, pieces[inside & (mask > 0)])] = 0  # beyond a neighbour, as above the brow
+    own = pieces[inside & (mask > 0)]
+    mask[~np.isin(pieces, own)] = 0  # pieces beyond a neighbour, such as those of an eye above the brow
     return mask.astype(np.float32)
+
+
+def _deformed(field: np.ndarray, size: float, unit: float, random: np.random.Generator) -> np.ndarray:
+    """The field `[H, W] float32` seen through smooth random shifts of about `size` pixels."""
+    height, width = field.shape
+    cells = [max(3, int(np.ceil(side / (0.35 * unit))) + 1) for side in (height, width)]
+    grid = random.normal(0, size, (2, *cells)).astype(np.float32)
+    across, down = (cv2.resize(shifts, (width, height), interpolation=cv2.INTER_CUBIC) for shifts in grid)
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    return cv2.remap(field, columns + across, rows + down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _distance(free: np.ndarray) -> np.ndarray:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
 
+from semdf.errors import ParameterError
 from semdf.forging.donors import Donors, skin_tone, stream
 from semdf.forging.presets import Preset
 from semdf.storage.tars import read_image
 
-__all__ = ["Job", "Parser", "parsed", "plan"]
+__all__ = ["Job", "Maps", "Parser", "Recipe", "parsed", "plan"]
 
 #: Crops that are parsed at once.
 BATCH = 32
+
+#: The place of a crop's compressed copy, before its forgeries, whose places are 0, 1, 2 ...
+COPY = -1
 
 
 class Parser(Protocol):
@@ -29,10 +34,51 @@ class Parser(Protocol):
         """What the maps depend on besides the crops; asked for by shards alone."""
 
 
-class Job(NamedTuple):
-    """One picture to make. target, donor: rows of the manifest, donor None if there is none; region: "" for a copy.
+@dataclass(frozen=True)
+class Recipe:
+    """What is made of every real crop: the arguments of these names of `semdf.forging.expand.expand`.
 
-    number: how often the region came before for this crop. quality: of the JPEG, 0 for none. maps: parsed regions.
+    Raises:
+        ParameterError: A value out of range.
+    """
+
+    preset: Preset
+    per_image: int = 1
+    recompress: tuple[int, ...] = ()
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.per_image < 1:
+            raise ParameterError(f"per_image must be at least 1, found {self.per_image}")
+        if not self.recompress:
+            return
+        if len(self.recompress) != 2 or not 1 <= self.recompress[0] <= self.recompress[1] <= 100:
+            raise ParameterError(f"recompress must be empty or a range within [1, 100], found {list(self.recompress)}")
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures are made of a crop: the forgeries, and a copy where they are compressed."""
+        return self.per_image + bool(self.recompress)
+
+
+class Maps(NamedTuple):
+    """Parsed regions `[H, W]` uint8 of the two crops of a job."""
+
+    target: np.ndarray
+    donor: np.ndarray
+
+
+class Job(NamedTuple):
+    """One picture to make: a forgery, or a compressed copy of a real crop.
+
+    Attributes:
+        target: Row of the manifest.
+        donor: Row of the manifest; None if there is none.
+        region: What is forged; empty for a copy.
+        number: How often the region came before for this crop.
+        seed: Of everything that is random in the forgery.
+        quality: Of the JPEG; 0 for none.
+        maps: None where no parser was used.
     """
 
     target: dict
@@ -41,69 +87,122 @@ class Job(NamedTuple):
     number: int
     seed: list[int]
     quality: int
-    maps: tuple[np.ndarray, np.ndarray] | None = None
+    maps: Maps | None = None
 
 
-def plan(
-    usable: pd.DataFrame, root: Path, preset: Preset, per_image: int, recompress: tuple[int, ...], seed: int,
-    shard: tuple[int, int],
-) -> list[Job]:  # fmt: skip
-    """The pictures of a shard (i, n), every n-th from the i-th on, in the order in which all are written: by data set
-    and region.
+class _Slot(NamedTuple):
+    """A picture of the plan. Slots sort as the pictures are written: by data set and region, then by crop.
 
-    usable: rows of a manifest, status "ok" only. What is drawn for a crop depends on its name and on the donors there
-    are, not on the shard: donors are drawn for the shard's crops alone.
+    Attributes:
+        dataset: The crop's.
+        region: What is forged; empty for a copy.
+        crop: Number of the crop's row.
+        place: Of the region among those that are drawn for the crop, or `COPY`.
     """
-    rows, settings = usable.to_dict("records"), (preset.regions, per_image, recompress, seed)
-    places = []
-    for number in map(int, np.flatnonzero(usable["label"] == "real")):
-        names, *_ = _drawn(rows[number]["sample"], *settings)
-        each = [*([(-1, "")] if recompress else []), *enumerate(names)]
-        places += [(rows[number]["dataset"], region, number, place) for place, region in each]
-    places = sorted(places)[shard[0] :: shard[1]]
+
+    dataset: str
+    region: str
+    crop: int
+    place: int
+
+
+class _Drawn(NamedTuple):
+    """What is drawn for a crop first, by its name alone.
+
+    Attributes:
+        regions: To forge, sorted.
+        quality: Of its JPEGs; 0 for none.
+        random: What draws the donors, next.
+    """
+
+    regions: list[str]
+    quality: int
+    random: np.random.Generator
+
+
+def plan(usable: pd.DataFrame, root: Path, recipe: Recipe, shard: tuple[int, int]) -> list[Job]:
+    """The pictures of a shard in the order in which they are written.
+
+    What is drawn for a crop depends on its name and on the possible donors, not on the shard. Donors are drawn for the
+    shard's crops alone.
+
+    Args:
+        usable: Rows of a manifest, status "ok" only.
+        root: The manifest's folder.
+        recipe: What is made of every real crop.
+        shard: (i, n): every n-th picture from the i-th on.
+    """
+    rows = usable.to_dict("records")
+    first, step = shard
+    slots = sorted(_slots(rows, recipe))[first::step]
     last: dict[int, int] = {}
-    for *_, number, place in places:
-        last[number] = max(place, last.get(number, -1))
-    tones: Any = _Tones(rows, root) if preset.pairing in ("nearest", "pose") else None
-    donors, drawn = Donors(usable, tones, preset.pairing, preset.source), {}
-    for number, place in last.items():
-        names, quality, random = _drawn(rows[number]["sample"], *settings)
-        drawn[number] = names, quality, [donors.draw(number, random) for _ in names[: place + 1]]
+    for slot in slots:
+        last[slot.crop] = max(slot.place, last.get(slot.crop, COPY))
+
+    preset = recipe.preset
+    tones = _Tones(rows, root) if preset.pairing in ("nearest", "pose") else None
+    donors = Donors(usable, tones, preset.pairing, preset.source)
+    drawn: dict[int, _Drawn] = {}
+    givers: dict[int, list[int | None]] = {}
+    for crop, place in last.items():
+        drawn[crop] = _draw(rows[crop]["sample"], recipe)
+        givers[crop] = [donors.draw(crop, drawn[crop].random) for _ in range(place + 1)]
+
     jobs = []
-    for _, region, number, place in places:
-        names, quality, givers = drawn[number]
-        if place < 0:
-            jobs.append(Job(rows[number], None, "", 0, [], quality))
+    for slot in slots:
+        target = rows[slot.crop]
+        quality = drawn[slot.crop].quality
+        if slot.place == COPY:
+            jobs.append(Job(target, None, "", 0, [], quality))
             continue
-        again, giver = names[:place].count(region), givers[place]
-        own = stream(seed, rows[number]["sample"], region, *([str(again)] if again else []))
-        jobs.append(Job(rows[number], None if giver is None else rows[giver], region, again, own, quality))
+        giver = givers[slot.crop][slot.place]
+        donor = None if giver is None else rows[giver]
+        before = drawn[slot.crop].regions[: slot.place].count(slot.region)
+        names = [target["sample"], slot.region]
+        if before:
+            names.append(str(before))
+        jobs.append(Job(target, donor, slot.region, before, stream(recipe.seed, *names), quality))
     return jobs
 
 
-def _drawn(
-    name: str, regions: Sequence[str], per_image: int, recompress: tuple[int, ...], seed: int
-) -> tuple[list[str], int, np.random.Generator]:
-    """The regions to forge in the crop of this name, sorted; the quality of its JPEGs; the source of further chance."""
-    random = np.random.default_rng(stream(seed, name))
-    drawn = [region for _ in range(-(-per_image // len(regions))) for region in random.permutation(regions)]
-    quality = int(random.integers(recompress[0], recompress[1] + 1)) if recompress else 0
-    return sorted(str(region) for region in drawn[:per_image]), quality, random
+def _slots(rows: list[dict], recipe: Recipe) -> Iterator[_Slot]:
+    """All pictures that are made of the real crops, crop by crop."""
+    for crop, row in enumerate(rows):
+        if row["label"] != "real":
+            continue
+        if recipe.recompress:
+            yield _Slot(row["dataset"], "", crop, COPY)
+        for place, region in enumerate(_draw(row["sample"], recipe).regions):
+            yield _Slot(row["dataset"], region, crop, place)
+
+
+def _draw(name: str, recipe: Recipe) -> _Drawn:
+    """What is drawn for the crop of this name."""
+    random = np.random.default_rng(stream(recipe.seed, name))
+    regions = recipe.preset.regions
+    rounds = -(-recipe.per_image // len(regions))
+    drawn = [str(region) for _ in range(rounds) for region in random.permutation(regions)]
+    quality = 0
+    if recipe.recompress:
+        low, high = recipe.recompress
+        quality = int(random.integers(low, high + 1))
+    return _Drawn(sorted(drawn[: recipe.per_image]), quality, random)
 
 
 class _Tones:
     """Skin tones `[n, 3]` of the crops of all rows; a crop is read when its tone is first asked for."""
 
     def __init__(self, rows: list[dict], root: Path) -> None:
-        self.rows, self.root = rows, root
+        self.rows = rows
+        self.root = root
         self.table = np.full((len(rows), 3), np.nan, np.float32)
 
-    def __getitem__(self, numbers: np.ndarray | int) -> np.ndarray:
+    def __getitem__(self, numbers: np.ndarray | int, /) -> np.ndarray:
         for number in np.ravel(numbers):
             if np.isnan(self.table[number, 0]):
                 row = self.rows[number]
-                points = np.reshape(row["landmarks"], (-1, 2))
-                self.table[number] = skin_tone(read_image(self.root, row["shard"], row["member"]), points)
+                image = read_image(self.root, row["shard"], row["member"])
+                self.table[number] = skin_tone(image, np.reshape(row["landmarks"], (-1, 2)))
         return self.table[numbers]
 
 
@@ -111,11 +210,21 @@ def parsed(jobs: list[Job], root: Path, preset: Preset, parser: Parser | None) -
     """The jobs with region maps, if the preset needs them and there is a parser."""
     if parser is None or preset.options.mask != "regions":
         return jobs
-    faces = {row["sample"]: row for job in jobs if job.donor for row in (job.target, job.donor)}
+    faces: dict[str, dict] = {}
+    for job in jobs:
+        if job.donor:
+            faces[job.target["sample"]] = job.target
+            faces[job.donor["sample"]] = job.donor
     maps: dict[str, np.ndarray] = {}
-    names = list(faces)
-    for start in range(0, len(names), BATCH):
-        some = names[start : start + BATCH]
-        images = [read_image(root, faces[name]["shard"], faces[name]["member"]) for name in some]
-        maps |= dict(zip(some, parser.parse(images), strict=True))
-    return [j._replace(maps=(maps[j.target["sample"]], maps[j.donor["sample"]])) if j.donor else j for j in jobs]
+    samples = list(faces)
+    for start in range(0, len(samples), BATCH):
+        batch = samples[start : start + BATCH]
+        images = [read_image(root, faces[sample]["shard"], faces[sample]["member"]) for sample in batch]
+        maps.update(zip(batch, parser.parse(images), strict=True))
+    return [_with_maps(job, maps) for job in jobs]
+
+
+def _with_maps(job: Job, maps: dict[str, np.ndarray]) -> Job:
+    if not job.donor:
+        return job
+    return job._replace(maps=Maps(maps[job.target["sample"]], maps[job.donor["sample"]]))

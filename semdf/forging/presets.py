@@ -23,9 +23,10 @@ from semdf.forging.warp import WARPS
 
 __all__ = ["AS_PRESET", "MASKS", "Options", "Preset", "choose", "known", "load"]
 
+#: The table of the presets.
 FILE = Path(__file__).with_suffix(".yaml")
 
-#: What a parameter says that leaves a choice to the preset.
+#: The value of a parameter that leaves a choice to the preset.
 AS_PRESET = "preset"
 
 #: Where masks come from: "landmarks", or "regions", a region map that was written with the data or made by a parser.
@@ -34,17 +35,28 @@ MASKS = ("landmarks", "regions")
 
 @dataclass(frozen=True)
 class Options:
-    """How a region is replaced. A tuple of names, or of opacities, is drawn from evenly; a range uniformly.
+    """How a region is replaced.
 
-    mask: of `MASKS`. shape: the mask's growth, deformation and feather.
-    alignment: of `warp.WARPS`. shift, scale, turn: largest random displacement (parts of the face's span),
-        relative change of size and rotation (degrees) after it.
-    colour: of `semdf.forging.colour.COLOURS`. blend: of `semdf.forging.blend.BLENDS`.
-    opacity: the mask is multiplied by it; below 1 is mix-up.
-    resolution: the donor's resolution is cut to a factor from this range; (1, 1) leaves it.
-    sharpness: amount of unsharp masking of the donor, negative ones blur; (0, 0) leaves it.
-    light: largest relative brightening towards a random side, over one span. tint: largest shift of a channel, levels.
-    contrast: largest relative change of the contrast.
+    Of several names, or opacities, each is drawn equally often; from a range a value is drawn uniformly.
+
+    Attributes:
+        mask: Of `MASKS`.
+        shape: Growth, deformation and soft border of the mask.
+        alignment: Of `semdf.forging.warp.WARPS`, one or several.
+        shift: Largest random displacement after it, in parts of the face's span.
+        scale: Largest random change of size after it: the factor lies in [exp(-scale), exp(scale)].
+        turn: Largest random rotation after it, degrees.
+        colour: Of `semdf.forging.colour.COLOURS`, one or several.
+        blend: Of `semdf.forging.blend.BLENDS`, one or several.
+        opacity: The mask is multiplied by it; below 1 is mix-up.
+        resolution: Range of factors to which the donor's resolution is cut; (1, 1) leaves it.
+        sharpness: Range of amounts of unsharp masking of the donor, negative ones blur; (0, 0) leaves it.
+        light: Largest relative brightening towards a random side, over one span.
+        tint: Largest shift of a channel, levels.
+        contrast: Largest relative change of the contrast.
+
+    Raises:
+        ParameterError: An unknown name, or a value out of range.
     """
 
     mask: str = "landmarks"
@@ -67,30 +79,38 @@ class Options:
             value = getattr(self, name)
             value = (value,) if isinstance(value, str) else tuple(value)
             if not value or not set(value) <= set(known_names):
-                raise ParameterError(f"{name} should be among {', '.join(known_names)}. Found {list(value)}.")
+                raise ParameterError(f"{name} must be among {', '.join(known_names)}, found {list(value)}")
             object.__setattr__(self, name, value)
         if self.mask not in MASKS:
-            raise ParameterError(f"mask should be one of {', '.join(MASKS)}. Found {self.mask!r}.")
+            raise ParameterError(f"mask must be one of {', '.join(MASKS)}, found {self.mask!r}")
         if not self.opacity or not all(0 < value <= 1 for value in self.opacity):
-            raise ParameterError(f"opacity should hold values within (0, 1]. Found {self.opacity}.")
+            raise ParameterError(f"opacity must hold values within (0, 1], found {self.opacity}")
         low, high = self.resolution
         if not 0 < low <= high <= 1:
-            raise ParameterError(f"resolution should be a range within (0, 1]. Found {self.resolution}.")
+            raise ParameterError(f"resolution must be a range within (0, 1], found {self.resolution}")
         low, high = self.sharpness
         if not -1 <= low <= high <= 5:
-            raise ParameterError(f"sharpness should be a range within [-1, 5]. Found {self.sharpness}.")
+            raise ParameterError(f"sharpness must be a range within [-1, 5], found {self.sharpness}")
         limits = {"shift": 1, "scale": 0.5, "turn": 45, "light": 1, "tint": 255, "contrast": 1}
         for name, most in limits.items():
             if not 0 <= getattr(self, name) <= most:
-                raise ParameterError(f"{name} should lie in [0, {most}]. Found {getattr(self, name)}.")
+                raise ParameterError(f"{name} must lie in [0, {most}], found {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
 class Preset:
     """A kind of data set expansion.
 
-    regions: names of regions, joined ones too, that are drawn from. pairing, source: who gives (`PAIRINGS`, `SOURCES`).
-    reference: where the values come from.
+    Attributes:
+        name: Its name in presets.yaml.
+        regions: Names of regions, joined ones too, that are drawn from.
+        pairing: Who gives, of `semdf.forging.donors.PAIRINGS`.
+        source: Whether real or fake crops give, of `semdf.forging.donors.SOURCES`.
+        options: How a region is replaced.
+        reference: Where the values come from.
+
+    Raises:
+        ParameterError: An unknown name, or a region that stands twice.
     """
 
     name: str
@@ -103,10 +123,10 @@ class Preset:
     def __post_init__(self) -> None:
         object.__setattr__(self, "regions", tuple(joined(region) for region in self.regions))
         if not self.regions or len(set(self.regions)) < len(self.regions):
-            raise ParameterError(f"regions should be different names, at least one. Found {list(self.regions)}.")
+            raise ParameterError(f"regions must be different names, at least one, found {list(self.regions)}")
         for name, names in (("pairing", PAIRINGS), ("source", SOURCES)):
             if getattr(self, name) not in names:
-                raise ParameterError(f"{name} should be one of {', '.join(names)}. Found {getattr(self, name)!r}.")
+                raise ParameterError(f"{name} must be one of {', '.join(names)}, found {getattr(self, name)!r}")
 
 
 def known() -> tuple[str, ...]:
@@ -120,18 +140,29 @@ def known() -> tuple[str, ...]:
 
 @cache
 def load(name: str) -> Preset:
-    """A preset by its name. ParameterError, which lists the known ones, for another name."""
+    """A preset by its name.
+
+    Raises:
+        ParameterError: No preset has this name; the message lists those there are.
+        DataError: presets.yaml names a field that is not known, or lacks one.
+    """
     if name not in known():
-        raise ParameterError(f"preset should be one of {', '.join(known())}. Found {name!r}.")
+        raise ParameterError(f"preset must be one of {', '.join(known())}, found {name!r}")
     entry = _entry(name)
-    options: dict[str, Any] = {key: _plain(value) for key, value in entry.pop("options", {}).items()}
+    options = _plain(entry.pop("options", {}))
+    needed = {f.name for f in fields(Preset)} - {"name", "options"}
+    if set(entry) != needed or not set(options) <= {f.name for f in fields(Options)}:
+        raise DataError(f"preset {name!r}: must have {sorted(needed)} and known options, found {[*entry, *options]}")
     if "shape" in options:
-        options["shape"] = Shape(**{key: _plain(value) for key, value in options["shape"].items()})
-    names = {f.name for f in fields(Preset)} - {"name", "options"}
-    if set(entry) != names or not set(options) <= {f.name for f in fields(Options)}:
-        raise DataError(f"preset {name!r}: must have {sorted(names)} and known options. Found {[*entry, *options]}.")
-    regions = tuple(entry.pop("regions"))
-    return Preset(name, regions, options=Options(**options), **{key: str(value) for key, value in entry.items()})
+        options["shape"] = Shape(**_plain(options["shape"]))
+    return Preset(
+        name=name,
+        regions=tuple(entry["regions"]),
+        pairing=str(entry["pairing"]),
+        source=str(entry["source"]),
+        options=Options(**options),
+        reference=str(entry["reference"]),
+    )
 
 
 def choose(
@@ -144,12 +175,20 @@ def choose(
     blend: str = AS_PRESET,
     mask: str = AS_PRESET,
 ) -> Preset:
-    """A preset in which some choices are replaced; "preset", or no regions, leaves them."""
+    """A preset in which some choices are replaced; "preset", or no regions, leaves them.
+
+    Raises:
+        ParameterError: An unknown name.
+    """
     preset = load(name)
-    changed = {key: value for key, value in (("pairing", pairing), ("source", source)) if value != AS_PRESET}
-    drawn: dict[str, Any] = {"colour": colour, "blend": blend, "mask": mask}
-    options = replace(preset.options, **{key: value for key, value in drawn.items() if value != AS_PRESET})
+    options = replace(preset.options, **_named(colour=colour, blend=blend, mask=mask))
+    changed = _named(pairing=pairing, source=source)
     return replace(preset, regions=tuple(regions) or preset.regions, options=options, **changed)
+
+
+def _named(**choices: str) -> dict[str, Any]:
+    """The choices that are not left to the preset."""
+    return {key: value for key, value in choices.items() if value != AS_PRESET}
 
 
 @cache
@@ -160,13 +199,21 @@ def _document() -> Mapping:
 def _entry(name: str) -> dict:
     """A preset as it is written, filled up from the one that it is `like`."""
     entry = dict(_document()[name])
-    return _filled(entry, _entry(entry.pop("like"))) if "like" in entry else entry
+    if "like" not in entry:
+        return entry
+    other = entry.pop("like")
+    return _filled(entry, _entry(other))
 
 
 def _filled(own: Mapping, other: Mapping) -> dict:
-    both = {key: _filled(own[key], other[key]) for key in own.keys() & other.keys() if isinstance(own[key], Mapping)}
-    return {**other, **own, **both}
+    """`own`, with what it does not name from `other`; mappings within them alike."""
+    filled = dict(other)
+    for key, value in own.items():
+        nested = isinstance(value, Mapping) and key in other
+        filled[key] = _filled(value, other[key]) if nested else value
+    return filled
 
 
-def _plain(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+def _plain(entry: Mapping) -> dict[str, Any]:
+    """The entry with tuples for lists."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}

@@ -11,9 +11,7 @@ import pandas as pd
 from semdf import layouts
 from semdf.artifacts import read_table
 from semdf.errors import DataError, MissingError
-from semdf.extraction.extract import extract
-from semdf.faces.choose import retinaface
-from semdf.faces.finders import Templates
+from semdf.faces.weights import weights_folder
 from semdf.forging.presets import Preset
 from semdf.storage.pictures import PICTURES
 
@@ -29,19 +27,33 @@ def gather(
     """Cut the face out of every picture of a folder; the folder of the crops, and their manifest.
 
     Landmarks come from NAME.tem beside a picture where there is one (hand-placed), else from RetinaFace if its weights
-    are in `weights_folder()`; a picture in which no face is known keeps a row that says so, and a warning
-    counts them. identity: who is shown, see the layout `pictures`.
-    Raises MissingError if there are neither weights nor a NAME.tem, DataError if no picture gives a face.
+    are in `weights_folder()`. A picture in which no face is known keeps a row that says so, and a warning counts them.
+
+    Args:
+        pictures: The folder, looked through with those below it.
+        out: The folder to write to.
+        size: Side of the crops, pixels.
+        margin: How much wider than the face a crop is.
+        identity: Who is shown, see the layout `pictures`.
+
+    Raises:
+        MissingError: There are neither weights nor a NAME.tem.
+        DataError: No picture gives a face.
     """
+    from semdf.extraction.extract import extract
+    from semdf.faces.choose import retinaface
+    from semdf.faces.finders import Templates
+
     rows = layouts.load("pictures", identity=identity).read(pictures)
     placed = any((pictures / path).with_suffix(".tem").is_file() for path in rows["path"])
     finder = Templates(pictures, retinaface(needed=not placed))
     manifest = extract(rows, pictures, out, finder, frames=1, size=size, alignment="similarity", margin=margin)
-    reasons = manifest["status"][manifest["status"] != "ok"].str.split(":", n=1).str[0].value_counts()
-    if len(reasons):
+    failed = manifest["status"][manifest["status"] != "ok"]
+    reasons = failed.str.split(":", n=1).str[0].value_counts()
+    if len(failed):
         found = ", ".join(f"{count} with {reason}" for reason, count in sorted(reasons.items()))
-        if reasons.sum() == len(manifest):
-            raise DataError(f"{pictures}: expected a face in some of {len(manifest)} pictures. Found {found}.")
+        if len(failed) == len(manifest):
+            raise DataError(f"{pictures}: must show a face in some of {len(manifest)} pictures, found {found}")
         warnings.warn(f"{pictures}: of {len(manifest)} pictures {found}", stacklevel=2)
     return out, manifest
 
@@ -49,8 +61,14 @@ def gather(
 def faces_of(path: Path, out: Path, *, size: int = 256, identity: str = "") -> tuple[Path, pd.DataFrame]:
     """The folder of the crops and their manifest: of a manifest file, of its folder, or cut out of pictures into `out`.
 
-    size, identity: of crops of pictures, see `gather`.
-    Raises MissingError for a folder that holds neither manifest.parquet nor a picture.
+    Args:
+        path: The manifest, its folder, or a folder of pictures.
+        out: As for `gather`.
+        size: As for `gather`.
+        identity: As for `gather`.
+
+    Raises:
+        MissingError: The folder holds neither manifest.parquet nor a picture.
     """
     path = Path(path)
     manifest = path / "manifest.parquet" if path.is_dir() else path
@@ -58,15 +76,26 @@ def faces_of(path: Path, out: Path, *, size: int = 256, identity: str = "") -> t
         return manifest.parent, read_table(manifest)
     if path.is_dir() and any(found.suffix.lower() in PICTURES for found in path.rglob("*")):
         return gather(path, out, size=size, identity=identity)
-    raise MissingError(f"faces: expected manifest.parquet or pictures at {path}. Found neither.")
+    raise MissingError(f"faces: must have manifest.parquet or pictures at {path}, found neither")
 
 
-def parser_for(preset: Preset, manifest: pd.DataFrame) -> Parser | None:
-    """A face parser if the preset's masks need one: if they come from region maps and the manifest has some face
-    without. Else None.
+def parser_for(preset: Preset, manifest: pd.DataFrame, weights: Path | None = None) -> Parser | None:
+    """A face parser if the preset's masks need one, else None.
+
+    They do if they come from region maps and some face of the manifest has none.
+
+    Args:
+        preset: Says where masks come from.
+        manifest: The faces.
+        weights: Folder of this project's weights, for where the working folder is not the checkout. Official weights in
+            `weights_folder()` come first. None looks where `semdf.faces.parsing.find_weights` does.
+
+    Raises:
+        MissingError: A parser is needed and there are no weights.
     """
-    if preset.options.mask != "regions" or (manifest["regions_member"][manifest["status"] == "ok"] != "").all():
+    known = manifest["regions_member"][manifest["status"] == "ok"] != ""
+    if preset.options.mask != "regions" or known.all():
         return None
-    from semdf.faces.parsing import Parser
+    from semdf.faces.parsing import Parser, find_weights
 
-    return Parser()
+    return Parser(None if weights is None else find_weights(weights_folder(), weights))

@@ -350,7 +350,7 @@ def test_a_name_that_no_tar_can_hold_is_refused_before_anything_is_forged(crops,
     """A tar cuts a name at a NUL: the forgery was written under half of it, and joining shards did not find it."""
     folder, good = crops
     frame = with_cell(good, column, 0, "a\0b", all_rows=True)
-    with pytest.raises(DataError, match="manipulation and video should name a file. Found .*a\\\\x00b"):
+    with pytest.raises(DataError, match="manipulation and video must name a file, found .*a\\\\x00b"):
         expand(frame, folder, tmp_path / "out", seed=0)
     assert not list(tmp_path.rglob("*.tar"))
 

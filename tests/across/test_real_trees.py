@@ -219,7 +219,7 @@ def test_pictures_without_a_face_are_counted(tmp_path, monkeypatch):
     with pytest.warns(UserWarning, match="of 3 pictures 1 with no face, 1 with unreadable video"):
         faces_of(root, tmp_path / "some")
     (root / "p1_0.png").write_text("no picture")
-    with pytest.raises(DataError, match="in some of 3 pictures. Found 1 with no face, 2 with unreadable video"):
+    with pytest.raises(DataError, match="in some of 3 pictures, found 1 with no face, 2 with unreadable video"):
         faces_of(root, tmp_path / "none")
 
 

@@ -73,7 +73,7 @@ def test_without_a_stranger_there_is_a_row_that_says_so(faces, tmp_path):
     alone = manifest[manifest["target"] == "000"].reset_index(drop=True)
     made = expand(alone, out, tmp_path, seed=0)
     assert len(made) == 2 and (made["status"] == "no donor of another person").all()
-    with pytest.raises(DataError, match="expected real crops"):
+    with pytest.raises(DataError, match="must have real crops"):
         expand(manifest[manifest["label"] != "real"], out, tmp_path)
     for wrong in ({"per_image": 0}, {"preset": "best"}, {"recompress": [90]}, {"recompress": [0, 50]}):
         with pytest.raises(ParameterError):

@@ -266,5 +266,5 @@ def test_the_command(faces, plain, tmp_path):
     (tmp_path / "pictures" / "a.png").touch()
     for where in (tmp_path / "pictures", tmp_path / "nowhere"):
         said = call("expand", where, tmp_path / "more", "--shard", "0/2", *settings)
-        assert said.exit_code == 1 and "expected the manifest of `semdf extract`" in said.output
+        assert said.exit_code == 1 and "must have the manifest of `semdf extract`" in said.output
     assert "must be I/N" in call("expand", faces[0], tmp_path, "--shard", "2/2", *settings).output

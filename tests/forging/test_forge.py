@@ -31,7 +31,7 @@ from semdf.forging.donors import Donors, poses, skin_tone
 from semdf.forging.forge import SELF, Options, Portrait, forge, label_of
 from semdf.forging.masks import Shape
 from semdf.forging.on_the_fly import Forger
-from semdf.forging.warp import WARPS, align, jitter, piecewise, warp
+from semdf.forging.warp import WARPS, Window, align, jitter, piecewise, warp
 from semdf.method import hierarchy
 
 
@@ -188,31 +188,31 @@ def test_piecewise_alignment_takes_every_landmark_to_its_place(random):
     """Oracle: each landmark lies on a vertex; an affine map of all is that map everywhere; identity is identity."""
     target = np.round(landmarks((64, 64), 80))
     source = target + random.normal(0, 3, target.shape)
-    moves = piecewise(source, target, align(source, target), (0, 0, 128, 128))
+    moves = piecewise(source, target, align(source, target), Window(0, 0, 128, 128))
     rows, columns = target.T[::-1].astype(int)
     np.testing.assert_allclose(
         np.column_stack([moves.columns, moves.rows])[rows, [columns, columns + 128]].T, source, atol=1e-3
     )
     skewed = target @ np.array([[1.1, 0.1], [-0.2, 0.9]]) + 3
-    moves = piecewise(skewed, target, align(skewed, target), (40, 40, 48, 48))
+    moves = piecewise(skewed, target, align(skewed, target), Window(40, 40, 48, 48))
     y, x = np.mgrid[40:88, 40:88]
     inside = core(target, "face", (128, 128))[40:88, 40:88]
     expected = np.stack([x, y], -1) @ np.array([[1.1, 0.1], [-0.2, 0.9]]) + 3
     np.testing.assert_allclose(np.stack([moves.columns, moves.rows], -1)[inside], expected[inside], atol=1e-3)
-    still = piecewise(target, target, align(target, target), (0, 0, 128, 128))
+    still = piecewise(target, target, align(target, target), Window(0, 0, 128, 128))
     np.testing.assert_allclose(still.columns, np.arange(128)[None] + np.zeros((128, 1)), atol=1e-3)
     with pytest.raises(ParameterError, match="one scheme"):
-        piecewise(five(target), target, np.eye(2, 3), (0, 0, 8, 8))
+        piecewise(five(target), target, np.eye(2, 3), Window(0, 0, 8, 8))
 
 
 def test_a_similarity_warps_as_opencv_does(random):
     """Oracle: cv2.warpAffine."""
     image = cv2.GaussianBlur(random.uniform(0, 255, (60, 60, 3)).astype(np.float32), (0, 0), 2)
     matrix = jitter(np.eye(2, 3), np.array([30.0, 30.0]), np.array([2.0, -3.0]), 1.1, 12)
-    found = warp(matrix, (10, 5, 30, 40))(image)
+    found = warp(matrix, Window(10, 5, 30, 40))(image)
     expected = cv2.warpAffine(image, matrix, (60, 60), flags=cv2.INTER_CUBIC)[10:40, 5:45]
     np.testing.assert_allclose(found, expected, atol=1.5)
-    assert warp(matrix, (0, 0, 60, 60)).inside((60, 60)).mean() < 1
+    assert warp(matrix, Window(0, 0, 60, 60)).inside((60, 60)).mean() < 1
 
 
 def test_a_jitter_turns_about_its_centre():
@@ -231,7 +231,7 @@ def test_a_face_outside_the_image_is_refused():
 def test_unknown_names_are_answered_with_the_known():
     with pytest.raises(ParameterError, match="lips, mouth, skin, face.*found 'ear'"):
         forge(portrait(1), portrait(2), "ear", seed=0)
-    with pytest.raises(ParameterError, match="self_blended, sjedd, sjedd_small, sladd. Found 'best'"):
+    with pytest.raises(ParameterError, match="self_blended, sjedd, sjedd_small, sladd, found 'best'"):
         presets.load("best")
     wrong = [
         *({"blend": "paste"}, {"colour": ("lab", "rgb")}, {"alignment": ()}, {"mask": "hand"}, {"resolution": (0, 1)}),
@@ -297,7 +297,7 @@ def test_a_pyramid_of_one_level_is_alpha_and_the_mask_bounds_all_levels(random):
     # the border of a step is wider for coarse octaves: a constant difference fades, where alpha jumps
     step = laplacian(image, image + 40, mask) - image
     assert 1 < step[24, 11].mean() < 39 and step[24, 20].mean() > 30
-    with pytest.raises(ParameterError, match="alpha, poisson, laplacian. Found 'paste'"):
+    with pytest.raises(ParameterError, match="alpha, poisson, laplacian, found 'paste'"):
         blend(image, patch, mask, "paste")
 
 
@@ -374,9 +374,10 @@ def test_softening_takes_detail_away(random):
 
 def people(count):
     """Real faces of one split, all alike."""
-    return pd.DataFrame(
-        {"dataset": "d", "split": "train", "label": "real", "target": str(i), "source": "", "sample": f"d/{i}/0000",
-         "landmarks": landmarks((64, 64), 80, 0).ravel().tolist()} for i in range(count))  # fmt: skip
+    row = {"dataset": "d", "split": "train", "label": "real", "source": ""}
+    points = landmarks((64, 64), 80, 0).ravel().tolist()
+    rows = [row | {"target": str(i), "sample": f"d/{i}/0000", "landmarks": points} for i in range(count)]
+    return pd.DataFrame(rows)
 
 
 def test_the_nearest_donor_looks_alike():
@@ -454,9 +455,9 @@ class TestForger:
         table, images = rows
         with pytest.raises(DataError, match="another person"):
             Forger(table.assign(target="0"), images)(0)
-        with pytest.raises(DataError, match="Found 4"):
+        with pytest.raises(DataError, match="found 4"):
             Forger(table, images[:4])
-        with pytest.raises(DataError, match="expected real faces"):
+        with pytest.raises(DataError, match="must have real faces"):
             Forger(table.assign(label="Deepfakes"), images)
 
 
