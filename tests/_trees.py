@@ -28,8 +28,9 @@ def write(root: Path, name: str, content: object) -> Path:
 def faceforensics(root: Path, count: int = 6, forged: tuple[str, ...] = FORGED, compression: str = "c23") -> Path:
     """`count` identities in pairs of neighbours; of each 10 identities 7.2 train and 1.4 validate, at least a pair."""
     pairs = [[f"{i:03d}", f"{i + 1:03d}"] for i in range(0, count, 2)]
-    last, test = len(pairs) - max(1, round(0.07 * count)), max(1, round(0.07 * count))
-    parts = {"train": pairs[: last - test], "val": pairs[last - test : last], "test": pairs[last:]}
+    held_out = max(1, round(0.07 * count))  # pairs of a split that is no training split
+    train, val, test = pairs[: -2 * held_out], pairs[-2 * held_out : -held_out], pairs[-held_out:]
+    parts = {"train": train, "val": val, "test": test}
     for split, content in parts.items():
         write(root, f"{split}.json", content)
     touch(root, *(f"original_sequences/youtube/{compression}/videos/{one}" for pair in pairs for one in pair))

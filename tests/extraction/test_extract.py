@@ -80,8 +80,8 @@ def test_every_kind_of_file_has_its_row(tmp_path, random):
     frames = [draw(landmarks((64, 62), 78), 128, k) for k in range(4)]
     write_video(tmp_path / "turned.mp4", frames, turned=90)
     write_video(tmp_path / "uneven.mp4", frames, times=[0, 30, 500, 520])
-    write_video(tmp_path / "deep.mp4", frames, codec="libx265", options={"x265-params": "log-level=none"},
-                pixels="yuv420p10le")  # fmt: skip
+    quiet = {"x265-params": "log-level=none"}
+    write_video(tmp_path / "deep.mp4", frames, codec="libx265", options=quiet, pixels="yuv420p10le")
     write_video(tmp_path / "sound.mp4", [], audio=True)
     (tmp_path / "cut.mp4").write_bytes((tmp_path / "turned.mp4").read_bytes()[:700])
     (tmp_path / "zero.mp4").touch()
@@ -93,16 +93,12 @@ def test_every_kind_of_file_has_its_row(tmp_path, random):
     assert set(status.index) == set(files)
     assert {name for name in files if status[name] == "ok"} == {"turned", "uneven", "deep", "picture", "photo"}
     assert status["gone"] == "missing file"
-    for name, why in {
-        "sound": "must have a video stream",
-        "zero": "empty file",
-        "cut": "must have at least one frame",
-    }.items():
+    reasons = {"sound": "must have a video stream", "zero": "empty file", "cut": "must have at least one frame"}
+    for name, why in reasons.items():
         assert status[name].startswith("unreadable video: ") and why in status[name]
     made = manifest[manifest["status"] == "ok"]
-    assert made.groupby("video").size().to_dict() == {f"d/m/{n}": 2 for n in ("turned", "uneven", "deep")} | {
-        f"d/m/{n}": 1 for n in ("picture", "photo")
-    }
+    sizes = {name: 2 for name in ("turned", "uneven", "deep")} | {name: 1 for name in ("picture", "photo")}
+    assert made.groupby("video").size().to_dict() == {f"d/m/{name}": size for name, size in sizes.items()}
     crop = {row.video[4:]: read_image(tmp_path / "out", row.shard, row.member) for row in made.itertuples()}
     assert np.abs(crop["photo"].astype(int) - crop["picture"]).mean() < 5
     assert np.abs(crop["deep"].astype(int) - crop["uneven"]).mean() < 8
@@ -126,18 +122,18 @@ def test_jpeg_crops_are_smaller_and_look_the_same(tree, tmp_path):
         for row, other in zip(manifest.itertuples(), exact.itertuples(), strict=True):
             image = read_image(tmp_path / f"jpeg{quality}", row.shard, row.member).astype(int)
             assert np.abs(image - read_image(tmp_path / "png", other.shard, other.member)).mean() < most
-            small, large = (len(read_member(tmp_path / d, r.shard, r.member)) for d, r in
-                            ((f"jpeg{quality}", row), ("png", other)))  # fmt: skip
-            assert small < large
+            small = read_member(tmp_path / f"jpeg{quality}", row.shard, row.member)
+            large = read_member(tmp_path / "png", other.shard, other.member)
+            assert len(small) < len(large)
 
 
 def test_files_that_are_too_large_have_a_row_and_the_limit_can_be_raised(tmp_path):
     (tmp_path / "a.png").write_bytes(encode_png(np.zeros((50, 60, 3), np.uint8)))
     write_video(tmp_path / "b.mp4", [np.zeros((64, 64, 3), np.uint8)] * 2)
-    rows, settings = table(a="a.png", b="b.mp4"), {"frames": 1, "size": 16}
-    for number, (limits, good) in enumerate(((Limits(2999), 0), (Limits(3000), 1), (Limits(4096), 2),
-                                             (Limits(4096, 100), 0), (None, 2))):  # fmt: skip
-        status = extract(rows, tmp_path, tmp_path / f"{number}", Whole(), limits=limits, **settings)["status"]
+    rows = table(a="a.png", b="b.mp4")
+    cases = ((Limits(2999), 0), (Limits(3000), 1), (Limits(4096), 2), (Limits(4096, 100), 0), (None, 2))
+    for number, (limits, good) in enumerate(cases):
+        status = extract(rows, tmp_path, tmp_path / f"{number}", Whole(), limits=limits, frames=1, size=16)["status"]
         assert (status == "ok").sum() == good
         assert status[status != "ok"].str.contains("the limit set, found [0-9]+", regex=True).all()
 
@@ -175,7 +171,8 @@ def test_faces_from_elsewhere_come_to_the_scale_of_native_crops(tmp_path):
     for height in (60, 220):
         (tmp_path / f"{height}.png").write_bytes(encode_png(draw(landmarks((160, 150), height), 320)))
     np.savez(tmp_path / "a.npz", **{f"{h}/landmarks": landmarks((160, 150), h)[None] for h in (60, 220)})
-    rows, sizes = table(small="60.png", large="220.png"), {"frames": 1, "size": 112, "alignment": "native"}
+    rows = table(small="60.png", large="220.png")
+    sizes = {"frames": 1, "size": 112, "alignment": "native"}
     found = extract(rows, tmp_path, tmp_path / "out", Known(), **sizes)
     spans = [span(np.reshape(points, (-1, 2))) for points in found["landmarks"]]
     np.testing.assert_allclose(spans, NATIVE_SPAN * 112, rtol=0.25)
@@ -191,7 +188,8 @@ def test_faces_from_elsewhere_come_to_the_scale_of_native_crops(tmp_path):
 
 
 def test_crop_json_says_how_the_crops_are_cut(tree, tmp_path):
-    rows, made = layouts.load("faceforensics++").read(tree).head(2), {"size": 96, "alignment": "native", "margin": 1.3}
+    rows = layouts.load("faceforensics++").read(tree).head(2)
+    made = {"size": 96, "alignment": "native", "margin": 1.3}
     run(tree, tmp_path / "whole", rows)
     assert read_json(tmp_path / "whole" / "crop.json") == made
     (tmp_path / "whole" / "crop.json").unlink()
@@ -208,10 +206,19 @@ def test_crop_json_says_how_the_crops_are_cut(tree, tmp_path):
 
 
 def test_senseless_settings_are_refused(tree, tmp_path):
-    for changes in ({"frames": 0}, {"size": 0}, {"alignment": "none"}, {"workers": 0}, {"shard": (2, 2)},
-                    {"format": "gif"}, {"quality": 0}, {"shard": (-1, 2)}):  # fmt: skip
-        with pytest.raises(ParameterError):
-            run(tree, tmp_path / "faces", **changes)
+    for name, value in (
+        ("frames", 0),
+        ("size", 0),
+        ("margin", 0),
+        ("alignment", "none"),
+        ("format", "gif"),
+        ("quality", 0),
+        ("workers", 0),
+        ("shard", (2, 2)),
+        ("shard", (-1, 2)),
+    ):
+        with pytest.raises(ParameterError, match=rf"^{name}.* must .*, found"):
+            run(tree, tmp_path / "faces", **{name: value})
 
 
 def test_whole_frames_need_no_annotations(tree, tmp_path):

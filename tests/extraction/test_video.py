@@ -96,9 +96,13 @@ def test_videos_are_turned_upright(tmp_path, random):
 def test_unreadable_files(tmp_path):
     whole = write_video(tmp_path / "a.mp4", counting(50)).read_bytes()
     cases = {
-        "empty.mp4": b"", "cut.mp4": whole[:900], "text.mp4": b"no video at all", "text.jpg": b"no picture",
-        "cut.png": encode_png(np.arange(3000, dtype=np.uint8).reshape(25, 40, 3))[:-40], "none": b"\0" * 100,
-    }  # fmt: skip
+        "empty.mp4": b"",
+        "cut.mp4": whole[:900],
+        "text.mp4": b"no video at all",
+        "text.jpg": b"no picture",
+        "cut.png": encode_png(np.arange(3000, dtype=np.uint8).reshape(25, 40, 3))[:-40],
+        "none": b"\0" * 100,
+    }
     for name, content in cases.items():
         (tmp_path / name).write_bytes(content)
         with pytest.raises(DataError, match=name):
@@ -130,7 +134,9 @@ def test_damage_in_the_middle_costs_only_its_neighbourhood(tmp_path, random, kin
     with av.open(str(path)) as container:
         packet = [packet for packet in container.demux(video=0) if packet.size][20]  # a keyframe, of frames 20 to 29
         assert packet.is_keyframe
-    data, start, end = bytearray(path.read_bytes()), packet.pos + 60, packet.pos + packet.size
+    data = bytearray(path.read_bytes())
+    start = packet.pos + 60
+    end = packet.pos + packet.size
     data[start:end] = bytes(end - start) if kind == "zeros" else random.bytes(end - start)
     path.write_bytes(data)
     sample = read_frames(path, 6)
@@ -152,12 +158,14 @@ def test_pictures_of_every_kind_become_rgb_of_8_bits(tmp_path, random):
     turned[0x0112] = 6  # to be turned clockwise
     deep = cv2.imencode(".png", image[:, :, ::-1].astype(np.uint16) * 257)[1].tobytes()
     cases = {
-        "a.png": (encode_png(image), image), "b.PNG": (deep, image),
+        "a.png": (encode_png(image), image),
+        "b.PNG": (deep, image),
         "grey.png": (encode_png(grey), np.dstack([grey] * 3)),
         "a.webp": (picture(image, "WEBP", lossless=True), image),
-        "clear.png": (picture(np.dstack([image, grey]), "PNG"), image), "a.tif": (picture(image, "TIFF"), image),
+        "clear.png": (picture(np.dstack([image, grey]), "PNG"), image),
+        "a.tif": (picture(image, "TIFF"), image),
         "a.bmp": (picture(image, "BMP"), image),
-    }  # fmt: skip
+    }
     for name, (data, truth) in cases.items():
         (tmp_path / name).write_bytes(data)
         sample = read_frames(tmp_path / name, 32)

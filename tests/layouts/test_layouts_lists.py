@@ -46,9 +46,28 @@ def test_labels_of_deepfakebench_are_label_rows():
 # -- lists of any form -----------------------------------------------------------------------------------------------
 
 WORDS = st.sampled_from(
-    ["a.mp4", "../a.mp4", "", "label", "FAKE", "fake", "real", "set", "test", "original", "frames", "FF-DF", "c23",
-     "method_A/1/a.mp4", "original_videos/1/a.mp4", "source_video", "000", "003", "x\u0000y"]
-)  # fmt: skip
+    [
+        "a.mp4",
+        "../a.mp4",
+        "",
+        "label",
+        "FAKE",
+        "fake",
+        "real",
+        "set",
+        "test",
+        "original",
+        "frames",
+        "FF-DF",
+        "c23",
+        "method_A/1/a.mp4",
+        "original_videos/1/a.mp4",
+        "source_video",
+        "000",
+        "003",
+        "x\u0000y",
+    ]
+)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-1, 2) | WORDS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
