@@ -62,7 +62,7 @@ def test_the_guide_names_parameters_and_commands_that_exist():
     named = re.findall(r"`?\b(train|score)\.(\w+): ", GUIDE)
     assert {"processes", "threads", "device"} <= {field for _, field in named}
     assert all(field in params.SECTIONS[section].model_fields for section, field in named)
-    assert set(re.findall(r"-m semdf\.jobs (\w+)", GUIDE)) == set(torchrun.main.commands)
+    assert set(re.findall(r"-m semdf\.pipeline\.torchrun (\w+)", GUIDE)) == set(torchrun.main.commands)
 
 
 def measured(name: str, size: int, field: str = "seconds") -> float:

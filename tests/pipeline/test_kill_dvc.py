@@ -28,8 +28,8 @@ NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 
 MAKE = """
 import numpy as np, pandas as pd
-from semdf import ROOT
 from semdf.artifacts import write_json, write_table
+from semdf.pipeline import ROOT
 from semdf.storage.tars import ShardWriter, encode_png
 random = np.random.default_rng(0)
 with ShardWriter(ROOT / "crops" / "a.tar") as tar:
@@ -41,8 +41,8 @@ write_json({"n": 3}, ROOT / "metrics.json")
 
 SLOW = """
 import time
-from semdf import ROOT
 from semdf.artifacts import write_json
+from semdf.pipeline import ROOT
 out = ROOT / out_dir
 out.mkdir(exist_ok=True)
 for i in range(3):
@@ -53,30 +53,41 @@ print("written")
 """
 
 STAGES = {
-    "make": {"cmd": "python make.py", "deps": ["make.py"], "outs": ["crops"],
-             "metrics": [{"metrics.json": {"cache": False}}]},
-    "copy": {"cmd": "python -m semdf.pipeline.publish shown crops/a.tar metrics.json",
-             "deps": ["crops", "metrics.json"],
-             "outs": [{"shown": {"cache": False}}]},
-    "count": {"cmd": "python -c \"import os; print(len(os.listdir('shown')), file=open('count.txt', 'w'))\"",
-              "deps": ["shown"], "outs": ["count.txt"]},
-}  # fmt: skip
+    "make": {
+        "cmd": "python make.py",
+        "deps": ["make.py"],
+        "outs": ["crops"],
+        "metrics": [{"metrics.json": {"cache": False}}],
+    },
+    "copy": {
+        "cmd": "python -m semdf.pipeline.publish shown crops/a.tar metrics.json",
+        "deps": ["crops", "metrics.json"],
+        "outs": [{"shown": {"cache": False}}],
+    },
+    "count": {
+        "cmd": "python -c \"import os; print(len(os.listdir('shown')), file=open('count.txt', 'w'))\"",
+        "deps": ["shown"],
+        "outs": ["count.txt"],
+    },
+}
 NOTEBOOK = {
-    "run": {"cmd": "python -m semdf.pipeline.nb slow.ipynb made/slow.ipynb"
-                   " --set out_dir=made --set seed=7 --set pause=0.3",
-            "deps": ["slow.ipynb"], "outs": ["made"]},
-}  # fmt: skip
+    "run": {
+        "cmd": "python -m semdf.pipeline.nb slow.ipynb made/slow.ipynb --set out_dir=made --set seed=7 --set pause=0.3",
+        "deps": ["slow.ipynb"],
+        "outs": ["made"],
+    },
+}
 
 
 def project(root: Path, stages: dict, committed: bool = True) -> Path:
     """A repository of git and DVC with these stages, which have run once if `committed`, with another make.py."""
-    shutil.copytree(ROOT / "semdf", root / "semdf", ignore=shutil.ignore_patterns("__pycache__", "people"))
+    shutil.copytree(ROOT / "semdf", root / "semdf", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "params.yaml", root)
-    cells = [nbformat.v4.new_code_cell('out_dir = "made"\nseed = 0\npause = 0.1', id="a"),
-             nbformat.v4.new_code_cell(SLOW, id="b")]  # fmt: skip
-    cells[0].metadata["tags"] = ["parameters"]
+    tagged = {"tags": ["parameters"]}
+    first = nbformat.v4.new_code_cell('out_dir = "made"\nseed = 0\npause = 0.1', id="a", metadata=tagged)
+    second = nbformat.v4.new_code_cell(SLOW, id="b")
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), root / "slow.ipynb")
+    nbformat.write(nbformat.v4.new_notebook(cells=[first, second], metadata=kernel), root / "slow.ipynb")
     (root / ".dvc").mkdir()
     (root / ".dvc" / "config").write_text("[core]\n    analytics = false\n    check_update = false\n")
     (root / ".gitignore").write_text("/crops\n/count.txt\n/made\n/logs/\n/.dvc/tmp\n/.dvc/cache\n__pycache__/\n")
@@ -94,9 +105,13 @@ def project(root: Path, stages: dict, committed: bool = True) -> Path:
 
 def repro(root: Path, at: int = 0) -> subprocess.Popen:
     """`dvc repro` in a process group of its own, which dies at the event `at`."""
-    bin = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    own = {"PATH": bin, "PYTHONPATH": str(root), "DVC_SITE_CACHE_DIR": str(root / ".dvc" / "tmp" / "site"),
-           "PYTHONDONTWRITEBYTECODE": "1", "DVC_NO_ANALYTICS": "1"}  # fmt: skip
+    own = {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(root),
+        "DVC_SITE_CACHE_DIR": str(root / ".dvc" / "tmp" / "site"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "DVC_NO_ANALYTICS": "1",
+    }
     log = root.with_name(f"{root.name}.log").open("ab")
     command = [sys.executable, str(VICTIM), str(root.with_name(f"{root.name}.events")), str(at), "repro"]
     return subprocess.Popen(command, cwd=root, env=os.environ | own, stdout=log, stderr=log, start_new_session=True)
@@ -141,8 +156,10 @@ def points(events: list[list[str]]) -> list[int]:
         lambda event, place: event == "open" and "/cache/runs/" in place,
         lambda event, place: event == "os.remove" and not place.startswith(".dvc"),
     ]
-    fitting = [[n for n, e in enumerate(events, 1) if kind(*e)] for kind in kinds]
-    chosen = [int(random.choice(numbers)) for numbers in fitting]
+    chosen = []
+    for kind in kinds:
+        fitting = [number for number, event in enumerate(events, 1) if kind(*event)]
+        chosen.append(int(random.choice(fitting)))
     more = random.choice(np.arange(1, len(events) + 1), min(95 if NIGHTLY else 3, len(events)), replace=False)
     return sorted({*chosen, *map(int, more)})
 
