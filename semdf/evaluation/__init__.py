@@ -1,4 +1,4 @@
-"""Evaluation: scores of every crop, AUC with intervals, robustness, and what a filter without eyes reaches.
+"""Evaluation: scores of crops, metrics with intervals, robustness, and what a filter that knows no faces reaches.
 
-It uses training (runs), extraction and faces for files of one's own, method and storage.
+It uses training (runs and their networks), method and storage.
 """

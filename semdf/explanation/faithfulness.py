@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -19,18 +20,42 @@ from semdf.storage.columns import PROBED_FORGERY
 from semdf.storage.tars import read_image
 from semdf.training.views import views
 
-__all__ = ["NODES", "choose", "examine", "show"]
+__all__ = ["NODES", "Shown", "choose", "examine", "show"]
 
 #: Expanded region -> the node that its sentence should name.
 NODES = {"eyes": "eye", "mouth": "mouth", "nose": "nose"}
-GROWN = 0.08  # of the crop's side: how far beyond the landmarks a region is concealed, for the feather (ours)
+#: How far beyond its landmarks a region is concealed, in parts of the crop's side, because forgeries fade out (ours).
+GROWN = 0.08
+
+
+class Shown(NamedTuple):
+    """What the network sees of a forgery, and where it finds its evidence.
+
+    Attributes:
+        image: [H, W, 3] uint8, sRGB.
+        relevance: [H, W], the map of the forged region's node.
+        mask: [H, W] bool, what was forged.
+    """
+
+    image: np.ndarray
+    relevance: np.ndarray
+    mask: np.ndarray
+
+
+class _Seen(NamedTuple):
+    """As `Shown`, with the map [H, W] of the root as well."""
+
+    image: np.ndarray
+    relevance: np.ndarray
+    of_root: np.ndarray
+    mask: np.ndarray
 
 
 def choose(manifest: Path, split: str, count: int, seed: int = 0) -> pd.DataFrame:
-    """Up to `count` expanded samples of every region of NODES, drawn from the usable ones of a split.
+    """Up to `count` expanded samples of every region of `NODES`, drawn from the usable ones of a split.
 
     Raises:
-        DataError: a region has none.
+        DataError: A region has none.
     """
     rows = read_table(manifest, PROBED_FORGERY)
     rows = rows[(rows["split"] == split) & (rows["status"] == "ok")]
@@ -54,9 +79,12 @@ def examine(detector: Detector, manifest: Path, chosen: pd.DataFrame, layer: str
 
     Returns:
         A row a sample: sample, region, p (of the node), pointing, pointing_root (of the root's map, the control: a
-        map that does no better says "fake", not "this region"), chance (share of the mask in the picture), iou,
-        iou_chance (of a random map of that size), alike (correlation of the node's map with the root's), drop (fall
-        of p when the forged region is concealed), drop_other (mean fall when each of the other regions is).
+        node's map that does no better says "fake", not "this region"), chance (share of the mask in the picture), iou,
+        iou_chance (of a random map), alike (correlation of the node's map with the root's), drop (fall of p when the
+        forged region is concealed), drop_other (mean fall when each of the other regions is).
+
+    Raises:
+        ParameterError: The detector lacks a node of `NODES`.
     """
     if missing := set(NODES.values()) - set(detector.nodes):
         raise ParameterError(f"detector must have the nodes {', '.join(sorted(missing))}, found {detector.nodes}")
@@ -66,45 +94,51 @@ def examine(detector: Detector, manifest: Path, chosen: pd.DataFrame, layer: str
     return pd.DataFrame(rows)
 
 
-def show(detector: Detector, manifest: Path, row: dict, layer: str = "layer3") -> tuple[np.ndarray, ...]:
-    """The network's view of a row of `choose` [H, W, 3] uint8, its node's map [H, W], the forged mask [H, W] bool."""
-    image, (own, _), mask = _seen(detector, manifest, row, layer)
-    return image, own, mask
+def show(detector: Detector, manifest: Path, row: dict, layer: str = "layer3") -> Shown:
+    """What the network sees of a row of `choose`, the map of its node, and the forged mask."""
+    seen = _seen(detector, manifest, row, layer)
+    return Shown(seen.image, seen.relevance, seen.mask)
 
 
-def _seen(detector: Detector, manifest: Path, row: dict, layer: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """As `show`, with the maps [2, H, W] of the node and of the root."""
-    root = Path(manifest).parent
-    image = read_image(root, row["shard"], row["member"])
-    forged = read_image(root, row["shard"], row["mask_member"]).reshape(*image.shape[:2], -1)[..., 0] > 127
+def _seen(detector: Detector, manifest: Path, row: dict, layer: str) -> _Seen:
+    """As `show`, with the map of the root."""
+    folder = Path(manifest).parent
+    image = read_image(folder, row["shard"], row["member"])
+    stored = read_image(folder, row["shard"], row["mask_member"])
+    forged = stored.reshape(*image.shape[:2], -1)[..., 0] > 127
     node = detector.nodes.index(NODES[row["label"]])
-    size, resample = detector.model.image_size, detector.config.crop.resampled
-    seen = views(torch.from_numpy(image[None]), size, resample=resample)
-    relevance = maps(detector.model, detector.model.normalise(seen), [node, 0], layer)[0]
-    return seen[0].permute(1, 2, 0).numpy(), relevance, _view(forged, size, resample)
+    model = detector.model
+    resample = detector.config.crop.resampled
+    view = views(torch.from_numpy(image[None]), model.image_size, resample=resample)
+    of_node, of_root = maps(model, model.normalise(view), [node, 0], layer)[0]
+    return _Seen(view[0].permute(1, 2, 0).numpy(), of_node, of_root, _view(forged, model.image_size, resample))
 
 
 def _examine(detector: Detector, manifest: Path, row: dict, layer: str) -> dict:
+    """One row of `examine`."""
     image = read_image(manifest.parent, row["shard"], row["member"])
     points = np.asarray(row["landmarks"], dtype=float).reshape(-1, 2)
     node = detector.nodes.index(NODES[row["label"]])
-    hidden = {region: conceal(image, _grown(core(points, region, image.shape))) for region in NODES}
-    p = detector.score(np.stack([image, *hidden.values()]))[:, node]
-    drop = dict(zip(hidden, p[0] - p[1:], strict=True))
-    _, (relevance, of_root), mask = _seen(detector, manifest, row, layer)
-    share = float(mask.mean())
-    varied = relevance.std() > 0 and of_root.std() > 0
+    hidden = [conceal(image, _grown(core(points, region, image.shape))) for region in NODES]
+    p = detector.score(np.stack([image, *hidden]))[:, node]
+    drop = dict(zip(NODES, p[0] - p[1:], strict=True))
+    own_drop = drop.pop(row["label"])
+    seen = _seen(detector, manifest, row, layer)
+    share = float(seen.mask.mean())
+    alike = np.nan
+    if seen.relevance.std() > 0 and seen.of_root.std() > 0:
+        alike = float(np.corrcoef(seen.relevance.ravel(), seen.of_root.ravel())[0, 1])
     return {
         "sample": row["sample"],
         "region": row["label"],
         "p": float(p[0]),
-        "pointing": pointing_game(relevance, mask),
-        "pointing_root": pointing_game(of_root, mask),
+        "pointing": pointing_game(seen.relevance, seen.mask),
+        "pointing_root": pointing_game(seen.of_root, seen.mask),
         "chance": share,
-        "iou": iou(relevance, mask),
+        "iou": iou(seen.relevance, seen.mask),
         "iou_chance": share / (2 - share) if share else np.nan,
-        "alike": float(np.corrcoef(relevance.ravel(), of_root.ravel())[0, 1]) if varied else np.nan,
-        "drop": float(drop.pop(row["label"])),
+        "alike": alike,
+        "drop": float(own_drop),
         "drop_other": float(np.mean(list(drop.values()))),
     }
 
@@ -120,5 +154,6 @@ def _view(mask: np.ndarray, size: int, resample: bool) -> np.ndarray:
     """The part of a crop's mask that the network sees; see `semdf.training.views.views`."""
     if resample:
         return cv2.resize(mask.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA) > 0.5
-    top, left = (mask.shape[0] - size) // 2, (mask.shape[1] - size) // 2
+    top = (mask.shape[0] - size) // 2
+    left = (mask.shape[1] - size) // 2
     return mask[top : top + size, left : left + size]

@@ -19,24 +19,28 @@ from semdf.training.views import views
 
 __all__ = ["draw", "save"]
 
-MOST = 5  # nodes that are drawn
+#: How many nodes are drawn at most.
+MOST = 5
 
 
 def draw(verdict: Verdict, detector: Detector, threshold: float = 0.5) -> tuple[Figure, pd.DataFrame]:
     """The figure, and the probabilities behind it: frame, node, p.
 
-    Nodes are the root and what the sentence names, the most probable first, five at the most.
+    The nodes are the root, then the attributes and the regions that the sentence names, each in falling order of
+    probability; five nodes at most.
 
     Raises:
-        DataError: a verdict without an answer.
+        DataError: The verdict has no answer.
     """
     if verdict.evidence is None:
-        raise DataError(f"{verdict.path}: a verdict with an answer can be drawn. Found {verdict.status!r}.")
-    seen, found = verdict.evidence, explain.find(verdict.p, detector.hierarchy, threshold)
+        raise DataError(f"{verdict.path}: verdict must have an answer to be drawn, found the status {verdict.status!r}")
+    seen = verdict.evidence
+    found = explain.find(verdict.p, detector.hierarchy, threshold)
     nodes = [detector.nodes[0], *found.attributes, *found.regions][:MOST]
     places = [detector.nodes.index(node) for node in nodes]
-    best = int(seen.p[:, 0].argmax())
-    model, resample = detector.model, detector.config.crop.resampled
+    best = int(seen.p[:, 0].argmax())  # the most suspicious frame
+    model = detector.model
+    resample = detector.config.crop.resampled
     view = views(torch.from_numpy(seen.crops[best : best + 1]), model.image_size, resample=resample)
     maps = relevance.maps(model, model.normalise(view), places)[0]
     image = view[0].permute(1, 2, 0).numpy()
@@ -50,9 +54,9 @@ def draw(verdict: Verdict, detector: Detector, threshold: float = 0.5) -> tuple[
     axes[0].set_title(f"frame {seen.frames[best]}", fontsize=8)
     for ax, node, place, plane in zip(axes[1:], nodes, places, maps, strict=True):
         plots.overlay(image, plane, None, ax).set_title(f"{node} {seen.p[best, place]:.2f}", fontsize=8)
-    parts = [
-        pd.DataFrame({"frame": seen.frames, "node": n, "p": seen.p[:, i]}) for n, i in zip(nodes, places, strict=True)
-    ]
+    parts = []
+    for node, place in zip(nodes, places, strict=True):
+        parts.append(pd.DataFrame({"frame": seen.frames, "node": node, "p": seen.p[:, place]}))
     data = pd.concat(parts, ignore_index=True)
     plots.timeline(data, lower.subplots(), threshold)
     return figure, data

@@ -1,8 +1,8 @@
 """Where a node's prompt finds its evidence: relevance maps, and measures of whether they can be believed.
 
-A map is gradient times activation of one layer of the image tower, summed over channels (HiResCAM of Draelos and Carin,
-2020, for convolutions; the same product over tokens for a ViT), for the log-odds of the node's marginal, by Captum.
-Only evidence for the node counts: negative relevance is cut off.
+A map is gradient times activation of one layer of the image tower, summed over channels. The gradient is that of the
+log-odds of the node's marginal. For convolutions this is HiResCAM (Draelos and Carin, 2020); for a ViT the same product
+is taken over tokens. Captum computes it. Negative relevance is set to 0: only evidence for the node counts.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def layer(model: nn.Module, name: str = "layer3") -> nn.Module:
     The very last block's tokens would carry no gradient but the class token's.
 
     Raises:
-        ParameterError: an unknown stage, or a tower that is neither.
+        ParameterError: An unknown stage, or a tower that is neither.
     """
     detector: Any = model
     visual = detector.image.visual
@@ -59,7 +59,10 @@ def maps(model: nn.Module, images: Tensor, nodes: list[int], name: str = "layer3
         name: See `layer`.
 
     Returns:
-        [B, len(nodes), H, W] float32, each map in 0..1 with maximum 1, or 0 all over where nothing speaks for the node.
+        [B, len(nodes), H, W] float32, each map in 0..1 with maximum 1, or 0 everywhere without evidence for the node.
+
+    Raises:
+        ParameterError: An unknown node, or see `layer`.
     """
     count = log_odds(model, images[:1].detach()).shape[1]
     if wrong := [node for node in nodes if not 0 <= node < count]:
@@ -69,9 +72,12 @@ def maps(model: nn.Module, images: Tensor, nodes: list[int], name: str = "layer3
     result = np.zeros((len(images), len(nodes), *size), np.float32)
     for k, node in enumerate(nodes):
         relevance = method.attribute(images, target=node).detach()
-        for i, plane in enumerate(_planes(relevance).clamp(min=0).float().cpu().numpy()):
+        planes = _planes(relevance).clamp(min=0).float().cpu().numpy()
+        for i, plane in enumerate(planes):
             large = cv2.resize(plane, size[::-1], interpolation=cv2.INTER_CUBIC).clip(min=0)
-            result[i, k] = large / large.max() if large.max() > 0 else 0
+            highest = large.max()
+            if highest > 0:
+                result[i, k] = large / highest
     return result
 
 
@@ -102,13 +108,15 @@ def iou(relevance: np.ndarray, mask: np.ndarray) -> float:
     relevance, mask = _same(relevance, mask)
     if not mask.any() or relevance.max() <= 0:
         return math.nan
-    highest: np.ndarray = np.zeros(mask.size, bool)
-    highest[np.argsort(-relevance, axis=None, kind="stable")[: mask.sum()]] = True
-    highest = highest.reshape(mask.shape)
+    falling = np.argsort(-relevance, axis=None, kind="stable")
+    chosen: np.ndarray = np.zeros(mask.size, bool)
+    chosen[falling[: mask.sum()]] = True
+    highest = chosen.reshape(mask.shape)
     return float((highest & mask).sum() / (highest | mask).sum())
 
 
 def _same(relevance: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Map [H, W] and mask [H, W] bool, which must have one shape."""
     if relevance.shape != mask.shape or relevance.ndim != 2:
         raise DataError(f"map and mask must both be [H, W], found {list(relevance.shape)} and {list(mask.shape)}")
     return relevance, mask.astype(bool)
@@ -117,13 +125,13 @@ def _same(relevance: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarr
 def conceal(image: np.ndarray, mask: np.ndarray, radius: int = 6) -> np.ndarray:
     """The picture without what a mask covers, filled in from around it (Telea's inpainting, OpenCV).
 
-    For the question whether the named region matters: its probability should fall more when it is concealed than when
-    another region is. Grey or black patches would be forgeries of their own.
+    If the named region matters, its probability falls more when it is concealed than when another region is. Grey or
+    black patches would be forgeries of their own, so the region is filled in instead.
 
     Args:
         image: [H, W, 3] uint8.
         mask: [H, W] bool.
-        radius: Of the surroundings that are looked at, pixels.
+        radius: How far around a pixel the inpainting looks, pixels.
     """
     if image.ndim != 3 or image.dtype != np.uint8 or mask.shape != image.shape[:2]:
         raise DataError(f"image must be [H, W, 3] uint8 and mask [H, W], found {list(image.shape)}, {list(mask.shape)}")

@@ -31,7 +31,13 @@ class Detector(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What a verdict rests on: crops [T, H, W, 3] uint8, the numbers [T] of their frames, marginals [T, N]."""
+    """What a verdict rests on.
+
+    Attributes:
+        crops: [T, H, W, 3] uint8, sRGB.
+        frames: [T], the numbers of their frames.
+        p: [T, N], their marginals.
+    """
 
     crops: np.ndarray
     frames: np.ndarray
@@ -42,8 +48,12 @@ class Evidence:
 class Verdict:
     """The answer to one file.
 
-    status: "ok", or why there is no answer. p: node -> mean marginal over the frames with a face; empty
-    without an answer. frames: number of those frames. evidence: None without an answer.
+    Attributes:
+        path: The file.
+        status: "ok", or why there is no answer.
+        p: Node -> mean marginal over the frames with a face; empty without an answer.
+        frames: Number of those frames.
+        evidence: None without an answer.
     """
 
     path: str
@@ -54,27 +64,42 @@ class Verdict:
 
 
 def judge(path: Path, detector: Detector, finder: FaceFinder, frames: int = 32) -> Verdict:
-    """Score one picture, or `frames` evenly spread frames of one video. What is wrong with the file is the
-    status.
+    """Score one picture, or `frames` evenly spread frames of one video.
+
+    Nothing is raised for a file that cannot be judged: the status of its verdict says why.
     """
     path = Path(path)
     try:
-        sample = read_frames(path, frames)
-        absolute = path.absolute().with_suffix("").as_posix()
-        key = finder.locate(path) if isinstance(finder, Annotated) else absolute
-        faces = finder.find(sample.images, key, sample.indices)
-        known = [(i, face) for i, face in enumerate(faces) if face is not None]
-        found, pairs = [i for i, _ in known], [(sample.images[i], face) for i, face in known]
-        if not pairs:
-            return Verdict(str(path), "no face", {})
-        size, alignment = detector.crop["size"], detector.crop["alignment"]
-        fitting = [fitted(*pair, finder, size, alignment) for pair in pairs]
-        crops = np.stack([crop(image, face, **detector.crop).image for image, face in fitting])
-        p = detector.score(crops)
+        evidence = _look(path, detector, finder, frames)
     except SemdfError as error:
         return Verdict(str(path), str(error), {})
-    named = {node: float(value) for node, value in zip(detector.nodes, p.mean(0), strict=True)}
-    return Verdict(str(path), "ok", named, len(pairs), Evidence(crops, np.asarray(sample.indices)[found], p))
+    if evidence is None:
+        return Verdict(str(path), "no face", {})
+    mean = evidence.p.mean(0)
+    named = {node: float(value) for node, value in zip(detector.nodes, mean, strict=True)}
+    return Verdict(str(path), "ok", named, len(evidence.frames), evidence)
+
+
+def _look(path: Path, detector: Detector, finder: FaceFinder, frames: int) -> Evidence | None:
+    """The crops of a file's frames with a face, and their marginals; None without any face."""
+    sample = read_frames(path, frames)
+    key = path.absolute().with_suffix("").as_posix()
+    if isinstance(finder, Annotated):
+        key = finder.locate(path)
+    faces = finder.find(sample.images, key, sample.indices)
+    settings = detector.crop
+    crops = []
+    numbers = []
+    for image, face, number in zip(sample.images, faces, sample.indices, strict=True):
+        if face is None:
+            continue
+        image, face = fitted(image, face, finder, settings["size"], settings["alignment"])
+        crops.append(crop(image, face, **settings).image)
+        numbers.append(number)
+    if not crops:
+        return None
+    stacked = np.stack(crops)
+    return Evidence(stacked, np.asarray(numbers), detector.score(stacked))
 
 
 def sentence(verdict: Verdict, hierarchy: Hierarchy, threshold: float = 0.5) -> str:
