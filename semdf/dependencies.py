@@ -24,9 +24,12 @@ TABLES = {
 
 
 def closure(source: Path) -> set[str]:
-    """The files of the package, relative to the folder that holds it, that a module or notebook imports, in any way.
+    """The files of the package that a module or notebook imports, directly or through others.
 
     A package of `BY_NAME` counts as its whole folder, and tables come with the module that reads them.
+
+    Returns:
+        Paths relative to the folder that holds the package.
     """
     seen: set[str] = set()
     queue = [source]
@@ -44,19 +47,24 @@ def closure(source: Path) -> set[str]:
 
 def imports(path: Path) -> set[str]:
     """Dotted names that a module or notebook imports of the package, those inside functions too."""
-    if path.suffix == ".ipynb":
-        cells = [c.source for c in nbformat.read(path, 4).cells if c.cell_type == "code"]
-        code = "\n".join(line for cell in cells for line in cell.splitlines() if not line.startswith(("%", "!")))
-    else:
-        code = path.read_text()
     names: set[str] = set()
-    for node in ast.walk(ast.parse(code)):
+    for node in ast.walk(ast.parse(_code(path))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             base = ".".join(filter(None, (_package(path, node.level), node.module)))
-            names |= {base} | {f"{base}.{alias.name}" for alias in node.names}
+            names.add(base)
+            names |= {f"{base}.{alias.name}" for alias in node.names}
     return {name for name in names if name.split(".")[0] == "semdf"}
+
+
+def _code(path: Path) -> str:
+    """The Python of a module or notebook, without a notebook's lines for the shell and for IPython."""
+    if path.suffix != ".ipynb":
+        return path.read_text()
+    cells = [cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
+    lines = "\n".join(cells).splitlines()
+    return "\n".join(line for line in lines if not line.startswith(("%", "!")))
 
 
 def _package(path: Path, level: int) -> str:
@@ -82,7 +90,7 @@ def locate(names: set[str]) -> set[Path]:
 
 
 def sources(module: str) -> list[Path]:
-    """The files that decide what a module (such as "training.train") computes: its own, its imports', and tables."""
+    """The files that decide what a module, such as "training.train", computes: its own, its imports' and tables."""
     own = HOME.joinpath("semdf", *module.split(".")).with_suffix(".py")
     files: list[Path] = []
     for name in sorted(closure(own) | {own.relative_to(HOME).as_posix()}):
