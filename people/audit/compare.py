@@ -1,8 +1,9 @@
-"""Are these the data that are shipped? `python -m people.audit.compare data scratch/shipped`
+"""Rendered data beside those that are shipped: `python -m people.audit.compare data scratch/shipped`.
 
-Parameters, lists, captions and landmarks do not depend on the processor. Pixels do: they come out of matrix products,
-whose last bit is that of the kernel which a library chooses for the processor, and a codec makes grey levels of it; so
-do the edges of masks, by a few pixels. docs/data.md says by how much.
+Lists, captions and landmarks do not depend on the processor, nor do parameters, but for the last bit of a person's
+melanin. Pixels do: they come out of matrix products, whose last bit is that of the kernel which a library chooses for
+the processor, and a codec makes grey levels of it; so do the edges of masks, by a few pixels. docs/data.md says by how
+much.
 """
 
 import io
@@ -10,6 +11,7 @@ import tarfile
 from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import click
 import numpy as np
@@ -20,38 +22,56 @@ from semdf.errors import MissingError
 from semdf.extraction.video import read_frames
 from semdf.storage.tars import decode_image
 
-__all__ = ["MOST", "compare"]
+__all__ = ["FEW", "MOST", "compare"]
 
 PICTURES = {".jpg", ".jpeg", ".png", ".mp4"}
 #: Mean absolute difference of a picture, in grey levels of 255, up to which it shows the same scene (ours): another
 #: processor changes single hairs and some noise of the codec, other parameters change tens of levels.
 MOST = 8.0
 FEW = 0.005  # share of a mask's or a map's pixels that rounding may move
+ROUNDING = 1e-12  # of the numbers in a table, as a share of them
 
 
 def compare(made: Path, shipped: Path) -> pd.DataFrame:
-    """What differs between two folders of rendered data, a row for each of their subfolders.
+    """What differs between two folders of rendered data.
 
     Returns:
-        folder, files, equal (files with equal bytes), other (names of files that are missing, surplus or, not being
-        pictures, of other content), difference and largest (mean and largest over pictures of their mean absolute
-        difference, grey levels of 255; pictures of equal bytes count as 0).
+        A row for each of their subfolders. Columns: `folder`; `files`, their number; `equal`, how many have equal
+        bytes; `other`, names of files that are missing, surplus or, not being pictures, of other content;
+        `difference` and `largest`, mean and largest over pictures of their mean absolute difference, grey levels of
+        255 (pictures of equal bytes count as 0).
 
     Raises:
         MissingError: one of the folders is not there.
     """
     for folder in (made, shipped):
         if not folder.is_dir():
-            raise MissingError(f"{folder}: a folder of rendered data expected, found none")
-    files = [{p.relative_to(root) for p in root.rglob("*") if p.is_file()} for root in (made, shipped)]
-    rows = [(path, *_judge(made / path, shipped / path)) for path in tqdm(sorted(files[0] & files[1]), mininterval=5)]
-    rows += [(path, False, "missing or surplus", [np.inf]) for path in sorted(files[0] ^ files[1])]
-    table = pd.DataFrame(rows, columns=["path", "equal", "other", "difference"])
-    table["folder"] = [path.parts[0] if len(path.parts) > 1 else "." for path in table["path"]]
+            raise MissingError(f"{folder}: must be a folder of rendered data, found none")
+    mine = _files(made)
+    theirs = _files(shipped)
+    judged = {path: _judge(made / path, shipped / path) for path in tqdm(sorted(mine & theirs), mininterval=5)}
+    judged.update({path: Judgement(False, "missing or surplus", [np.inf]) for path in sorted(mine ^ theirs)})
+    table = pd.DataFrame(judged.values(), columns=Judgement._fields)
+    table.insert(0, "path", list(judged))
+    table["folder"] = [path.parts[0] if len(path.parts) > 1 else "." for path in judged]
     return pd.DataFrame([_row(folder, part) for folder, part in table.groupby("folder")])
 
 
-def _row(folder: str, part: pd.DataFrame) -> dict:
+def _files(root: Path) -> set[Path]:
+    """All files below a folder, relative to it."""
+    return {path.relative_to(root) for path in root.rglob("*") if path.is_file()}
+
+
+class Judgement(NamedTuple):
+    """One file beside another."""
+
+    equal: bool  # whether their bytes are
+    other: str  # why the content is another, "" where it is not
+    difference: list[float]  # mean absolute difference of every picture in them, grey levels of 255
+
+
+def _row(folder: str, part: pd.DataFrame) -> dict[str, Any]:
+    """A row of `compare`."""
     apart = np.concatenate([[], *part["difference"]])
     return {
         "folder": folder,
@@ -63,50 +83,76 @@ def _row(folder: str, part: pd.DataFrame) -> dict:
     }
 
 
-def _judge(made: Path, shipped: Path) -> tuple[bool, str, list[float]]:
-    """Equal bytes? What else is other, and the difference of every picture in the file."""
+def _judge(made: Path, shipped: Path) -> Judgement:
     suffix = made.suffix.lower()
-    equal = made.read_bytes() == shipped.read_bytes()
+    if made.read_bytes() == shipped.read_bytes():
+        return Judgement(True, "", [0.0] if suffix in PICTURES else [])
     if suffix in PICTURES:
-        return (True, "", [0.0]) if equal else (False, *_apart(*(_frames(path) for path in (made, shipped))))
-    if equal:
-        return True, "", []
+        return _apart(_frames(made), _frames(shipped))
     if suffix == ".tar":
-        return False, *_archives(made, shipped)
-    return False, "" if suffix == ".npz" and _same_arrays(made, shipped) else "other content", []
+        return _archives(made, shipped)
+    alike = {".npz": _same_arrays, ".parquet": _same_tables}
+    same = suffix in alike and alike[suffix](made, shipped)
+    return Judgement(False, "" if same else "other content", [])
 
 
 def _frames(path: Path) -> np.ndarray:
+    """All pictures in a file `[T, H, W, 3] uint8`."""
     images = read_frames(path, 10**6).images
     return np.stack(images) if images else np.zeros(0)
 
 
-def _apart(a: np.ndarray, b: np.ndarray) -> tuple[str, list[float]]:
+def _apart(a: np.ndarray, b: np.ndarray) -> Judgement:
+    """Pictures of other bytes."""
     if a.shape != b.shape or not a.size:
-        return f"{list(a.shape)} instead of {list(b.shape)}", [np.inf]
-    return "", [float(np.abs(a.astype(np.int16) - b).mean())]
+        return Judgement(False, f"{list(a.shape)} instead of {list(b.shape)}", [np.inf])
+    return Judgement(False, "", [float(np.abs(a.astype(np.int16) - b).mean())])
 
 
-def _archives(made: Path, shipped: Path) -> tuple[str, list[float]]:
+def _archives(made: Path, shipped: Path) -> Judgement:
     """Members as pictures; names and order must be equal, and maps of regions."""
-    apart, other = [], []
-    for (name, a), (same, b) in zip_longest(_members(made), _members(shipped), fillvalue=("missing or surplus", b"")):
-        if name != same or (name.endswith(".regions.png") and a != b):
-            other.append(name)
-        elif not name.endswith(".regions.png"):
-            apart += [0.0] if a == b else _apart(decode_image(a, name), decode_image(b, same))[1]
-    return ", ".join(other[:3]), apart
+    apart: list[float] = []
+    other: list[str] = []
+    none = _Member("missing or surplus", b"")
+    for mine, theirs in zip_longest(_members(made), _members(shipped), fillvalue=none):
+        regions = mine.name.endswith(".regions.png")
+        if mine.name != theirs.name or (regions and mine.data != theirs.data):
+            other.append(mine.name)
+        elif mine.data == theirs.data and not regions:
+            apart.append(0.0)
+        elif not regions:
+            apart += _apart(decode_image(mine.data, mine.name), decode_image(theirs.data, theirs.name)).difference
+    return Judgement(False, ", ".join(other[:3]), apart)
 
 
-def _members(path: Path) -> Iterator[tuple[str, bytes]]:
+class _Member(NamedTuple):
+    name: str
+    data: bytes
+
+
+def _members(path: Path) -> Iterator[_Member]:
+    """The files in an archive."""
     with tarfile.open(path) as archive:
         for member in archive:
             if stream := archive.extractfile(member):
-                yield member.name, stream.read()
+                yield _Member(member.name, stream.read())
+
+
+def _same_tables(made: Path, shipped: Path) -> bool:
+    """Equal columns, types and rows; of numbers the last bits may be other ones."""
+    try:
+        pd.testing.assert_frame_equal(
+            pd.read_parquet(made), pd.read_parquet(shipped), check_exact=False, rtol=ROUNDING, atol=0
+        )
+    except AssertionError:
+        return False
+    return True
 
 
 def _same_arrays(made: Path, shipped: Path) -> bool:
-    a, b = (np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) for path in (made, shipped))
+    """Equal names, and arrays that `_same` takes for equal."""
+    a = np.load(io.BytesIO(made.read_bytes()), allow_pickle=False)
+    b = np.load(io.BytesIO(shipped.read_bytes()), allow_pickle=False)
     return a.files == b.files and all(_same(name, a[name], b[name]) for name in a.files)
 
 

@@ -3,6 +3,7 @@
 import json
 import struct
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import av
 import cv2
@@ -31,53 +32,80 @@ def domains(provenance: pd.DataFrame) -> dict[str, pd.DataFrame]:
     tables = {}
     for dataset, rows in provenance[~shifter].groupby("dataset", sort=True):
         tables[str(dataset)] = rows
-    for name, rows in (("FaceShifter", provenance[shifter]), (DEEPER, provenance[provenance["dataset"] == DEEPER])):
+    without = {"FaceShifter": provenance[shifter], DEEPER: provenance[provenance["dataset"] == DEEPER]}
+    for name, rows in without.items():
         if len(rows):
             tables[name] = pd.concat([originals[originals["target"].isin(rows["target"])], rows], ignore_index=True)
     return tables
 
 
 def measure_file(path: Path) -> dict[str, float]:
-    """Named numbers of one video or picture, `<group>.<what>`; a video's pictures are its first and middle one."""
+    """Named numbers of one video or picture, `<group>.<what>`; a video's pictures are its first and middle one.
+
+    Raises:
+        MissingError: there is no file.
+        DataError: it is no picture.
+    """
     path = Path(path)
     if not path.is_file():
-        raise MissingError(f"shortcuts: expected a file at {path}. Found none.")
+        raise MissingError(f"shortcuts: must have a file at {path}, found none")
+    found = _video(path) if path.suffix == ".mp4" else _picture(path)
     named = {"size.bytes": float(path.stat().st_size)}
-    if path.suffix == ".mp4":
-        headers, pictures = _video(path)
-    else:
-        data = path.read_bytes()
-        headers = _jpeg(data) if path.suffix == ".jpg" else {"chunks": float(data.count(b"IDAT"))}
-        picture = cv2.imread(str(path))
-        if picture is None:
-            raise DataError(f"shortcuts: expected a picture at {path}. Found something else.")
-        pictures = [picture[..., ::-1]]
-        headers |= dict(zip(("height", "width"), map(float, picture.shape[:2]), strict=True))
-    named |= {f"headers.{name}": value for name, value in headers.items()}
-    each = [numbers(picture) for picture in pictures]
-    return named | {name: float(np.mean([one[name] for one in each])) for name in each[0]}
+    for name, value in found.headers.items():
+        named[f"headers.{name}"] = value
+    each = [numbers(picture) for picture in found.pictures]
+    for name in each[0]:
+        named[name] = float(np.mean([one[name] for one in each]))
+    return named
 
 
-def _video(path: Path) -> tuple[dict[str, float], list[np.ndarray]]:
+class _File(NamedTuple):
+    """What is read of a file."""
+
+    headers: dict[str, float]
+    pictures: list[np.ndarray]
+
+
+def _picture(path: Path) -> _File:
+    """Headers of a JPEG or PNG, and the picture."""
+    data = path.read_bytes()
+    headers = _jpeg(data) if path.suffix == ".jpg" else {"chunks": float(data.count(b"IDAT"))}
+    picture = cv2.imread(str(path))
+    if picture is None:
+        raise DataError(f"shortcuts: must have a picture at {path}, found something else")
+    height, width = picture.shape[:2]
+    headers["height"] = float(height)
+    headers["width"] = float(width)
+    return _File(headers, [picture[..., ::-1]])
+
+
+def _video(path: Path) -> _File:
+    """Headers of a video, the encoder's settings among them, its first and its middle frame."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         context = stream.codec_context
         headers = {
-            "frames": float(stream.frames), "height": float(context.height), "width": float(context.width),
-            "rate": float(stream.average_rate or 0), "profile": float(sum(map(ord, str(context.profile)))),
-            "extradata": float(sum(context.extradata or b"")), "duration": float(stream.duration or 0),
-        }  # fmt: skip
+            "frames": float(stream.frames),
+            "height": float(context.height),
+            "width": float(context.width),
+            "rate": float(stream.average_rate or 0),
+            "profile": float(sum(map(ord, str(context.profile)))),
+            "extradata": float(sum(context.extradata or b"")),
+            "duration": float(stream.duration or 0),
+        }
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     options = path.read_bytes().split(b"x264 - core", 1)[-1].split(b"\0", 1)[0]
     headers["encoder"] = float(sum(options))
-    return headers, [frames[0], frames[len(frames) // 2]]
+    return _File(headers, [frames[0], frames[len(frames) // 2]])
 
 
 def _jpeg(data: bytes) -> dict[str, float]:
     """Sums of the quantisation tables, the sampling factors, and the number of segments."""
-    headers, at = {"segments": 0.0, "tables": 0.0, "sampling": 0.0}, 2
-    while at < len(data) - 4 and data[at + 1] != 0xDA:
-        marker, length = data[at + 1], struct.unpack(">H", data[at + 2 : at + 4])[0]
+    headers = {"segments": 0.0, "tables": 0.0, "sampling": 0.0}
+    at = 2
+    while at < len(data) - 4 and data[at + 1] != 0xDA:  # until the scan
+        marker = data[at + 1]
+        (length,) = struct.unpack(">H", data[at + 2 : at + 4])
         body = data[at + 4 : at + 2 + length]
         headers["segments"] += 1
         if marker == 0xDB:
@@ -88,39 +116,48 @@ def _jpeg(data: bytes) -> dict[str, float]:
     return headers
 
 
-def _identity(row) -> dict[str, float]:
-    """Who is shown: age, gender, weight, skin, ancestry."""
+def _identity(row: Any) -> dict[str, float]:
+    """Who is shown in an item of the provenance: age, gender, weight, skin, ancestry."""
     person = json.loads(row.person)
-    numbers = {name: float(person[name]) for name in ("age", "gender", "weight", "melanin", "blood")}
-    numbers |= {f"ancestry_{i}": share for i, share in enumerate(person["ancestry"])}
-    return {f"identity.{name}": value for name, value in numbers.items()}
+    named = {f"identity.{name}": float(person[name]) for name in ("age", "gender", "weight", "melanin", "blood")}
+    for i, share in enumerate(person["ancestry"]):
+        named[f"identity.ancestry_{i}"] = share
+    return named
 
 
 def measure_items(rows: pd.DataFrame, root: Path) -> pd.DataFrame:
     """One row of measurements for each row of provenance, with its columns KEYS."""
-    measured = [
-        {**{key: getattr(row, key) for key in KEYS}, **measure_file(Path(root) / row.path), **_identity(row)}
-        for row in rows.itertuples()
-    ]
+    measured = []
+    for row in rows.itertuples():
+        known = {key: getattr(row, key) for key in KEYS}
+        measured.append({**known, **measure_file(Path(root) / str(row.path)), **_identity(row)})
     return pd.DataFrame(measured)
 
 
 def _known_crops(provenance: pd.DataFrame, faces: Path) -> pd.DataFrame:
-    """Rows of faces/manifest.parquet with what the provenance of their files knows (KEYS) instead of their own."""
+    """Rows of faces/manifest.parquet with what the provenance of their files knows (KEYS) instead of their own.
+
+    Raises:
+        DataError: a file is not in the provenance.
+    """
     rows = read_table(faces / "manifest.parquet", ("path", "sample", "video", "frame", "shard", "member", "status"))
     rows = rows.loc[rows["status"] == "ok", ["path", "sample", "video", "frame", "shard", "member"]]
     folders = rows["shard"].str.partition("/")[0].map(params.read(ROOT / "params.yaml")["extract"].datasets)
     known = rows.assign(path=folders + "/" + rows["path"]).merge(provenance[list(KEYS)], on="path", validate="m:1")
     if len(known) < len(rows):
-        raise DataError(f"shortcuts: expected {len(rows)} crops of files in the provenance. Found {len(known)}.")
+        raise DataError(f"shortcuts: must have {len(rows)} crops of files in the provenance, found {len(known)}")
     return known
+
+
+def _measure(crops: pd.DataFrame, root: Path) -> pd.DataFrame:
+    """A row of measurements for each crop of a table with columns `shard` and `member`."""
+    return pd.DataFrame([numbers(read_image(root, crop.shard, crop.member)) for crop in crops.itertuples()])
 
 
 def measure_crops(provenance: pd.DataFrame, faces: Path) -> pd.DataFrame:
     """One row for each item of faces/manifest.parquet: KEYS and the mean measurements of its crops."""
     crops = _known_crops(provenance, faces)
-    measured = pd.DataFrame([numbers(read_image(faces, row.shard, row.member)) for row in crops.itertuples()])
-    each = pd.concat([crops[list(KEYS)], measured], axis=1)
+    each = pd.concat([crops[list(KEYS)], _measure(crops, faces)], axis=1)
     return each.groupby(list(KEYS), as_index=False, sort=True).mean()
 
 
@@ -137,12 +174,9 @@ def measure_expansion(provenance: pd.DataFrame, faces: Path, expanded: Path, dat
     whose = crops["target"]
     own = rows["pristine"] + rows["sample"].str[-5:]  # "/" and the number of the frame
     real = crops.loc[own.unique()].reset_index()
-    fake = rows.assign(target=whose.loc[own].to_numpy(), source=whose.loc[rows["donor"]].to_numpy(), fake=True,
-                       dataset=dataset)  # fmt: skip
-    parts = [
-        table[list(KEYS)].assign(
-            **pd.DataFrame([numbers(read_image(f, r.shard, r.member)) for r in table.itertuples()])
-        )
-        for f, table in ((faces, real), (expanded, fake.reset_index(drop=True)))
-    ]
-    return pd.concat(parts, ignore_index=True)
+    target = whose.loc[own].to_numpy()
+    source = whose.loc[rows["donor"]].to_numpy()
+    fake = rows.assign(target=target, source=source, fake=True, dataset=dataset).reset_index(drop=True)
+    pristine = pd.concat([real[list(KEYS)], _measure(real, faces)], axis=1)
+    forged = pd.concat([fake[list(KEYS)], _measure(fake, expanded)], axis=1)
+    return pd.concat([pristine, forged], ignore_index=True)

@@ -1,4 +1,4 @@
-"""Is there a way to tell real from forged without looking at the face? A classifier on what should not tell.
+"""A classifier on what should not tell real from forged: is there a way without looking at the face?
 
 For every domain a vote of a logistic regression and a random forest sees file sizes, codec headers, statistics of the
 whole picture, its spectrum, or who is shown, and is scored on items all of whose people, target and source, are new to
@@ -37,8 +37,9 @@ __all__ = [
 
 #: Kinds of measurement, each a classifier of its own; "all" sees the lot.
 GROUPS = ("size", "headers", "statistics", "spectrum", "identity")
-#: Parts that the people are split into, splits with other seeds, and how many groups of people each class needs (ours).
-PARTS, REPEATS, FEWEST = 5, 3, 10
+PARTS = 5  # that the people are split into (ours, like the next two)
+REPEATS = 3  # splits with other seeds
+FEWEST = 10  # people, or groups of people, that each class needs
 
 
 class Parts(NamedTuple):
@@ -64,8 +65,10 @@ def split_people(target: np.ndarray, source: np.ndarray, fake: np.ndarray, seed:
     Conference 1969), which puts those who are swapped next to each other, and some items lie in two parts.
 
     Args:
-        target, source: [n], names of people; the source of a pristine item is its target.
+        target: [n], names of people.
+        source: [n], likewise; the source of a pristine item is its target.
         fake: [n] bool.
+        seed: Of the order in which the units are dealt.
 
     Raises:
         DataError: fewer than ten people with reals or with fakes.
@@ -74,17 +77,20 @@ def split_people(target: np.ndarray, source: np.ndarray, fake: np.ndarray, seed:
     ends = codes.reshape(2, -1)
     for kind, chosen in (("pristine", ~fake), ("forged", fake)):
         if (found := len(np.unique(ends[0, chosen]))) < FEWEST:
-            raise DataError(f"shortcuts: expected at least ten people with {kind} items. Found {found}.")
-    random, n = np.random.default_rng(seed), len(names)
+            raise DataError(f"shortcuts: must have at least {FEWEST} people with {kind} items, found {found}")
+    random = np.random.default_rng(seed)
+    n = len(names)
     links = coo_array((np.ones(len(target)), tuple(ends)), shape=(n, n)).tocsr()
     count, component = connected_components(links, directed=False)
-    linked = len(np.intersect1d(*(component[ends[0, chosen]] for chosen in (fake, ~fake)))) >= FEWEST
+    linked = len(np.intersect1d(component[ends[0, fake]], component[ends[0, ~fake]])) >= FEWEST
     if linked:
-        unit, order = component, random.permutation(count)
+        unit = component
+        order = random.permutation(count)
     else:
         mixed = random.permutation(n)
         shuffled = (links + links.T)[mixed][:, mixed].tocsr()
-        unit, order = np.arange(n), mixed[reverse_cuthill_mckee(shuffled, symmetric_mode=True)]
+        unit = np.arange(n)
+        order = mixed[reverse_cuthill_mckee(shuffled, symmetric_mode=True)]
     weight = np.bincount(unit[ends].ravel(), minlength=len(order))[order]
     part = np.empty(len(order), int)
     part[order] = PARTS * (np.cumsum(weight) - weight) // weight.sum()
@@ -112,73 +118,101 @@ def shortcut_auc(
     was drawn, one of two units as often as the product says (Owen, Annals of Applied Statistics 1, 2007). Percentiles
     would be too high: a unit that is drawn twice is compared with itself four times, and one's own fake is told best.
 
-    Raises DataError where people are too few, see `split_people`, or fewer than ten items of a class can be scored.
+    Raises:
+        DataError: people are too few, see `split_people`, or fewer than ten items of a class can be scored.
     """
     fake = np.asarray(fake, bool)
-    weights, sums, scored = np.ones((1, len(fake))), np.zeros((2, resamples + 1)), np.zeros(len(fake), bool)
+    weights = np.ones((1, len(fake)))  # of the items: in the data, then in each resample
+    compared = np.zeros(resamples + 1)  # weight of all pairs of a fake and a real
+    above = np.zeros(resamples + 1)  # and of those in which the fake scores higher
+    scored = np.zeros(len(fake), bool)
     for repeat in range(seed, seed + REPEATS):
         split = split_people(np.asarray(target), np.asarray(source), fake, repeat)
         if len(weights) == 1:
-            count = split.unit.max() + 1
-            drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), resamples)
-            one, two = (drawn[:, split.unit[:, i]] for i in (0, 1))
-            alone = split.unit[:, 0] == split.unit[:, 1]
-            weights = np.concatenate([weights, np.where(alone, one, one * two)])
+            weights = np.concatenate([weights, _resample(split.unit, resamples, seed)])
         for part in range(PARTS):
-            test, train = (split.part == part).all(1), (split.part != part).all(1)
+            test = (split.part == part).all(1)
+            train = (split.part != part).all(1)
             if min(len(np.unique(fake[test])), len(np.unique(fake[train]))) < 2:
                 continue
             scores = classifier(seed).fit(values[train], fake[train]).predict_proba(values[test])[:, 1]
             pairs = weights[:, test & fake].sum(1) * weights[:, test & ~fake].sum(1)
             with np.errstate(invalid="ignore"):
                 auc = np.nan_to_num(weighted_auc(fake[test].astype(int), scores.round(9), weights[:, test]))
-            sums += pairs * auc, pairs
+            above += pairs * auc
+            compared += pairs
             scored |= test
-    counts = int((scored & ~fake).sum()), int((scored & fake).sum())
-    if min(counts) < FEWEST:
-        raise DataError(f"shortcuts: expected ten items of each class to score. Found {counts[0]} and {counts[1]}.")
+    reals = int((scored & ~fake).sum())
+    fakes = int((scored & fake).sum())
+    if min(reals, fakes) < FEWEST:
+        raise DataError(f"shortcuts: must have {FEWEST} items of each class to score, found {reals} and {fakes}")
     with np.errstate(invalid="ignore"):
-        aucs = sums[0] / sums[1]
+        aucs = above / compared
     units = min(len(np.unique(split.unit[scored & (fake == kind), 0])) for kind in (False, True))
     low, high, _ = student(float(aucs[0]), float(np.nanstd(aucs[1:], ddof=1)), units - 1)
-    return Shortcut(float(aucs[0]), max(low, 0.0), min(high, 1.0), *counts)
+    return Shortcut(float(aucs[0]), max(low, 0.0), min(high, 1.0), reals, fakes)
 
 
-def _strongest(fake: np.ndarray, values: pd.DataFrame) -> tuple[str, float]:
+def _resample(unit: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """How often each item counts `[resamples, n]` when its units `[n, 2]` are drawn anew with replacement."""
+    count = unit.max() + 1
+    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), resamples)
+    one = drawn[:, unit[:, 0]]
+    two = drawn[:, unit[:, 1]]
+    return np.where(unit[:, 0] == unit[:, 1], one, one * two)
+
+
+class Strongest(NamedTuple):
     """The measurement that alone ranks fakes and reals best, and its AUC: below 0.5 it is smaller in fakes."""
+
+    attribute: str
+    auc: float
+
+
+def _strongest(fake: np.ndarray, values: pd.DataFrame) -> Strongest:
+    """The strongest of some measurements."""
     one = np.ones((1, len(fake)))
     aucs = {name: float(weighted_auc(fake.astype(int), values[name].to_numpy(), one)[0]) for name in values}
     best = max(aucs, key=lambda name: abs(aucs[name] - 0.5))
-    return best, aucs[best]
+    return Strongest(best, aucs[best])
 
 
 def shortcut_table(measured: dict[str, pd.DataFrame], seed: int = 0) -> pd.DataFrame:
-    """One row for each domain (`measure_items` and the like of each) and group of measurements, and for all together.
+    """Score the shortcuts of some domains.
 
-    Columns: domain, group, auc, low, high, real, fake (see `Shortcut`), attribute and attribute_auc (the measurement
-    that tells most alone, on all items), note (why there is no number).
+    Args:
+        measured: `measure_items` and the like of each domain.
+        seed: Of the splits.
+
+    Returns:
+        A row for each domain and group of measurements, and for all groups together. Columns: domain, group; auc, low,
+        high, real, fake (see `Shortcut`); attribute and attribute_auc (the measurement that tells most alone, on all
+        items); note (why there is no number).
     """
     rows = []
     for domain, items in measured.items():
         fake = items["fake"].to_numpy(bool)
-        person = [items[name].str.rpartition("/")[0].to_numpy(str) for name in ("target", "source")]
-        source = np.where(items["source"] == "", person[0], person[1])
+        target = items["target"].str.rpartition("/")[0].to_numpy(str)
+        donor = items["source"].str.rpartition("/")[0].to_numpy(str)
+        source = np.where(items["source"] == "", target, donor)
         for group in (*GROUPS, "all"):
             names = [name for name in items if name.startswith(GROUPS if group == "all" else f"{group}.")]
             names = [name for name in names if "." in name]
             if not names:
                 continue
             values = items[names].fillna(-1)  # headers that only one file format has
-            attribute = _strongest(fake, values)
+            note = ""
             try:
-                found: tuple = (
-                    *shortcut_auc(fake, values.to_numpy(float), person[0], source, seed),
-                    *attribute,
-                    "",
-                )
+                found = shortcut_auc(fake, values.to_numpy(float), target, source, seed)
             except DataError as error:
-                found = (*[np.nan] * 3, int((~fake).sum()), int(fake.sum()), *attribute, str(error))
-            rows.append((domain, group, *found))
+                found = Shortcut(np.nan, np.nan, np.nan, int((~fake).sum()), int(fake.sum()))
+                note = str(error)
+            strongest = _strongest(fake, values)
+            row = {"domain": domain, "group": group, **found._asdict()}
+            row["attribute"] = strongest.attribute
+            row["attribute_auc"] = strongest.auc
+            row["note"] = note
+            rows.append(row)
     columns = ["domain", "group", *Shortcut._fields, "attribute", "attribute_auc", "note"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -192,7 +226,7 @@ def main(data: Path, faces: Path, expanded: Path, out: Path) -> None:
     """Measure how well shortcuts tell real from forged in every domain of rendered data."""
     path = data / "provenance.parquet"
     if not path.is_file():
-        raise click.ClickException(f"data: expected a file provenance.parquet in {data}. Found none.")
+        raise click.ClickException(f"data: must have a file provenance.parquet in {data}, found none")
     provenance = pd.read_parquet(path)
     items = {"files": measure_items(provenance, data)}
     if (faces / "manifest.parquet").is_file():
@@ -200,7 +234,8 @@ def main(data: Path, faces: Path, expanded: Path, out: Path) -> None:
     tables = {kind: domains(table) for kind, table in items.items()}
     if len(items) > 1 and (expanded / "manifest.parquet").is_file():
         tables["expansion"] = {FFPP: measure_expansion(provenance, faces, expanded)}
-    found = pd.concat([shortcut_table(t).assign(items=kind) for kind, t in tqdm(tables.items())], ignore_index=True)
+    scored = [shortcut_table(parts).assign(items=kind) for kind, parts in tqdm(tables.items())]
+    found = pd.concat(scored, ignore_index=True)
     found.insert(0, "items", found.pop("items"))
     with atomic(out) as temporary:
         found.to_csv(temporary, index=False, float_format="%.4f")

@@ -4,6 +4,7 @@ import copy
 import io
 import zipfile
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,29 +32,42 @@ def write_annotations(path: Path, members: dict[str, np.ndarray]) -> None:
 def merge_annotations(path: Path, parts: list[Path]) -> None:
     """One npz of all members of `parts` (written by `write_annotations`), without compressing anything anew.
 
-    The bytes are those that `write_annotations` would write of all members. Raises DataError for a member that
-    is in two parts.
+    The bytes are those that `write_annotations` would write of all members.
+
+    Raises:
+        DataError: a member is in two parts.
     """
-    members: dict[str, tuple[zipfile.ZipInfo, Path]] = {}
+    members: dict[str, _Member] = {}
     for part in parts:
         with zipfile.ZipFile(part) as archive:
             for entry in archive.infolist():
                 if entry.filename in members:
-                    raise DataError(f"annotations: a member should be in one part alone. Found {entry.filename} twice.")
-                members[entry.filename] = entry, part
+                    raise DataError(f"annotations: a member must be in one part alone, found {entry.filename} twice")
+                members[entry.filename] = _Member(entry, part)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic(path) as temporary, zipfile.ZipFile(temporary, "w") as merged:
         for name in sorted(members, key=lambda member: member.removesuffix(".npy")):
-            entry, part = members[name]
-            with part.open("rb") as file:
-                file.seek(entry.header_offset + 26)  # lengths of name and extra field close the local header
-                name_length, extra_length = (int.from_bytes(file.read(2), "little") for _ in range(2))
-                file.seek(name_length + extra_length, 1)
-                data = file.read(entry.compress_size)
-            moved = copy.copy(entry)
-            moved.header_offset = merged.fp.tell()
-            merged.fp.write(moved.FileHeader(zip64=False))
-            merged.fp.write(data)
-            merged.filelist.append(moved)
-            merged.NameToInfo[name] = moved
-            merged.start_dir, merged._didModify = merged.fp.tell(), True
+            _append(merged, members[name])
+
+
+class _Member(NamedTuple):
+    entry: zipfile.ZipInfo
+    part: Path
+
+
+def _append(archive: Any, member: _Member) -> None:
+    """Copy a member's compressed bytes to the end of an open ZipFile, for which zipfile has no public call."""
+    with member.part.open("rb") as file:
+        file.seek(member.entry.header_offset + 26)  # lengths of name and extra field close the local header
+        name_length = int.from_bytes(file.read(2), "little")
+        extra_length = int.from_bytes(file.read(2), "little")
+        file.seek(name_length + extra_length, 1)
+        data = file.read(member.entry.compress_size)
+    moved = copy.copy(member.entry)
+    moved.header_offset = archive.fp.tell()
+    archive.fp.write(moved.FileHeader(zip64=False))
+    archive.fp.write(data)
+    archive.filelist.append(moved)
+    archive.NameToInfo[moved.filename] = moved
+    archive.start_dir = archive.fp.tell()
+    archive._didModify = True

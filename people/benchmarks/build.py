@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from people.benchmarks.annotations import merge_annotations
 from people.benchmarks.jobs import ANNOTATIONS, PROVENANCE, finish_job, run_job
-from people.benchmarks.lists import write_lists
+from people.benchmarks.lists import Splits, write_lists
 from people.benchmarks.picture_plans import diff_jobs, diffusionface_jobs, ffsc_jobs
 from people.benchmarks.plan import (
     CELEB,
@@ -46,22 +46,39 @@ from semdf.pipeline import ROOT
 
 __all__ = ["plan_jobs", "render_benchmarks", "run_job"]
 
+PACKAGE = Path(__file__).parent.parent  # people/
 STILLS = "people"  # the single pictures of `people.benchmarks.stills`
-PLANS = {FFPP: ffpp_jobs, CELEB: celeb_jobs, DFDC: dfdc_jobs, DEEPER: deeper_jobs, FFSC: ffsc_jobs, DIFF: diff_jobs,
-         DIFFUSIONFACE: diffusionface_jobs}  # fmt: skip
+PLANS = {
+    FFPP: ffpp_jobs,
+    CELEB: celeb_jobs,
+    DFDC: dfdc_jobs,
+    DEEPER: deeper_jobs,
+    FFSC: ffsc_jobs,
+    DIFF: diff_jobs,
+    DIFFUSIONFACE: diffusionface_jobs,
+}
 
 
 def plan_jobs(counts: Counts, seed: int, only: Iterable[str] = DATASETS) -> list[Job]:
-    """The jobs of some data sets, by default of all. Raises ParameterError for an unknown data set."""
+    """The jobs of some data sets, by default of all.
+
+    Raises:
+        ParameterError: a data set is unknown.
+    """
     return [job for dataset in _known(only) for job in PLANS[dataset](counts, seed)]
 
 
 def _known(only: Iterable[str]) -> list[str]:
-    only = list(only)
-    for name in only:
+    """The data sets of these names, in the order of `DATASETS`.
+
+    Raises:
+        ParameterError: a name is none of them.
+    """
+    names = list(only)
+    for name in names:
         if name not in DATASETS:
-            raise ParameterError(f"only should be among {', '.join(DATASETS)}. Found {name!r}.")
-    return [name for name in DATASETS if name in only]
+            raise ParameterError(f"only: must be among {', '.join(DATASETS)}, found {name!r}")
+    return [name for name in DATASETS if name in names]
 
 
 def render_benchmarks(
@@ -73,17 +90,26 @@ def render_benchmarks(
     stills: int = 0,
     scratch: Path | None = None,
 ) -> float:
-    """Render the data sets `only` into folder `out`; whatever else `out` holds stays. Returns pictures per second.
+    """Render some data sets into folder `out`; whatever else `out` holds stays. Returns pictures per second.
 
-    workers: processes; the bytes do not depend on it. stills: how many single pictures to render as well (see
-    `people.benchmarks.stills`), 0 for none. scratch: where finished jobs wait, `scratch/` of the repository unless
-    named; removed at the end.
+    Args:
+        out: The folder.
+        counts: How much to render.
+        seed: Of everything.
+        workers: Processes; the bytes do not depend on their number.
+        only: The data sets.
+        stills: How many single pictures to render as well (see `people.benchmarks.stills`), 0 for none.
+        scratch: Where finished jobs wait, `scratch/` of the repository unless named; removed at the end.
+
+    Raises:
+        ParameterError: a number is too small, or a data set unknown.
     """
-    if workers < 1 or seed < 0 or stills < 0:
-        found = f"workers = {workers}, seed = {seed}, stills = {stills}"
-        raise ParameterError(f"expected workers >= 1, seed >= 0 and stills >= 0. Found {found}.")
-    out, only = Path(out).resolve(), _known(only)
-    jobs = plan_jobs(counts, seed, only)
+    for name, value, least in (("workers", workers, 1), ("seed", seed, 0), ("stills", stills, 0)):
+        if value < least:
+            raise ParameterError(f"{name}: must be at least {least}, found {value}")
+    out = Path(out).resolve()
+    datasets = _known(only)
+    jobs = plan_jobs(counts, seed, datasets)
     beside = ROOT / "scratch" if out.parent == ROOT else out.parent  # scratch/ is git-ignored
     parts = Path(scratch or beside) / f"rendering-{_fingerprint(counts, seed)}"
     parts.mkdir(parents=True, exist_ok=True)
@@ -93,7 +119,7 @@ def render_benchmarks(
         render_stills(parts / STILLS, stills, seed, workers=workers)
     part = beside / f".{out.name}.{os.getpid()}.part"
     try:
-        _assemble(part, out, jobs, parts, only, counts, seed)
+        _assemble(part, out, jobs, parts, datasets, split_pairs(counts, seed))
         (part / "README.md").write_text(describe(part, seed))
         _put_in_place(part, out)
     finally:
@@ -105,7 +131,7 @@ def render_benchmarks(
 def _fingerprint(counts: Counts, seed: int) -> str:
     """What the pictures depend on: counts, seed, this package's code, the head, the libraries that compute."""
     digest = hashlib.sha256(json.dumps([vars(counts), seed]).encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in sorted(PACKAGE.rglob("*.py")):
         digest.update(path.read_bytes())
     digest.update(ensure_head().read_bytes())
     for package in ("numpy", "opencv-python", "av", "numba"):
@@ -114,43 +140,50 @@ def _fingerprint(counts: Counts, seed: int) -> str:
 
 
 def _run(jobs: list[Job], parts: Path, workers: int) -> float:
+    """Make the jobs that are not in `parts` yet; returns pictures per second."""
     todo = [job for job in jobs if not (parts / job.name).is_dir()]
-    begin, pictures = time.perf_counter(), 0
-    with tqdm(total=len(jobs), initial=len(jobs) - len(todo), unit="job", desc="rendering") as bar:
-        with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-            futures = [pool.submit(finish_job, job, parts) for job in todo]
-            try:
-                for future in as_completed(futures):
-                    pictures += future.result()
-                    bar.set_postfix_str(f"{pictures / (time.perf_counter() - begin):.1f} pictures/s", refresh=False)
-                    bar.update()
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+    begin = time.perf_counter()
+    pictures = 0
+    bar = tqdm(total=len(jobs), initial=len(jobs) - len(todo), unit="job", desc="rendering")
+    with bar, ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        futures = [pool.submit(finish_job, job, parts) for job in todo]
+        try:
+            for future in as_completed(futures):
+                pictures += future.result()
+                bar.set_postfix_str(f"{pictures / (time.perf_counter() - begin):.1f} pictures/s", refresh=False)
+                bar.update()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
     return pictures / (time.perf_counter() - begin)
 
 
-def _assemble(part: Path, out: Path, jobs: list[Job], parts: Path, only: list[str], counts: Counts, seed: int) -> None:
+def _assemble(part: Path, out: Path, jobs: list[Job], parts: Path, datasets: list[str], splits: Splits) -> None:
     """The whole folder: the rendered data sets from their parts, and links to what else `out` holds."""
     stills = parts / STILLS
-    fresh = {*only, *([STILLS] if stills.is_dir() else []), "README.md", "provenance.parquet"}
+    fresh = {*datasets, "README.md", "provenance.parquet"}
+    if stills.is_dir():
+        fresh.add(STILLS)
     part.mkdir(parents=True)
     for path in out.glob("*"):
         if path.name not in fresh:
             _link(path, part / path.name)
-    for dataset in only:
+    for dataset in datasets:
         own = [job for job in jobs if job.dataset == dataset]
         for job in own:
             _link(parts / job.name / "files", part)
-        write_lists(part, dataset, own, split_pairs(counts, seed))
+        write_lists(part, dataset, own, splits)
         (part / "annotations" / f"{dataset}.npz").unlink(missing_ok=True)
         merge_annotations(part / "annotations" / f"{dataset}.npz", [parts / job.name / ANNOTATIONS for job in own])
     if stills.is_dir():
         _link(stills, part / STILLS)
     rows = [row for job in jobs for row in json.loads((parts / job.name / PROVENANCE).read_text())]
     table = out / "provenance.parquet"
-    kept = pd.read_parquet(table) if table.is_file() else None
-    write_provenance(part / "provenance.parquet", rows, None if kept is None else kept[~kept["dataset"].isin(only)])
+    kept = None
+    if table.is_file():
+        known = pd.read_parquet(table)
+        kept = known[~known["dataset"].isin(datasets)]
+    write_provenance(part / "provenance.parquet", rows, kept)
 
 
 def _link(source: Path, target: Path) -> None:
@@ -163,6 +196,7 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _place(path: Path, place: Path) -> None:
+    """A hard link, or a copy."""
     try:
         os.link(path, place)
     except OSError:  # another file system, or one without hard links
@@ -181,6 +215,7 @@ def _recover(out: Path, beside: Path) -> None:
 
 
 def _put_in_place(part: Path, out: Path) -> None:
+    """Rename the new folder to `out`, and remove what was there."""
     old = part.with_suffix(".old")
     if out.exists():
         out.rename(old)

@@ -3,14 +3,14 @@
 import json
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 
 from people.benchmarks.annotations import write_annotations
-from people.benchmarks.domains import CODECS, DOMAINS, SETTINGS, draw_target, seed_words, show
+from people.benchmarks.domains import CODECS, DOMAINS, SETTINGS, Codec, draw_target, seed_words, show
 from people.benchmarks.donors import donor_scene
 from people.benchmarks.pictures import write_picture
 from people.benchmarks.plan import Forgery, Job
@@ -22,63 +22,70 @@ from people.rendering.render import SIZE, Window
 from people.scenes.motion import Clip
 from semdf.artifacts import atomic
 
-__all__ = ["ANNOTATIONS", "PROVENANCE", "Codec", "finish_job", "run_job"]
+__all__ = ["ANNOTATIONS", "PROVENANCE", "Made", "finish_job", "run_job"]
 
-ANNOTATIONS, PROVENANCE = "annotations.npz", "provenance.json"
+#: Files beside those of a finished job.
+ANNOTATIONS = "annotations.npz"
+PROVENANCE = "provenance.json"
 MARGIN = 14  # pixels around the landmarks that a pasted donor is rendered for
 
 
-@dataclass(frozen=True)
-class Codec:
-    """How a pristine item and all that is made of it are stored. edge: pixels cut off each side (of pictures)."""
+class Made(NamedTuple):
+    """What is known of a job's files."""
 
-    crf: int
-    quality: int
-    chroma: str
-    edge: int
+    members: dict[str, np.ndarray]  # annotations by member name
+    rows: list[dict[str, Any]]  # of the provenance
 
 
 def run_job(job: Job, root: Path) -> dict[str, np.ndarray]:
     """Render one job's files below `root`/<data set>; returns their annotations by member name."""
-    return _run(job, root)[0]
+    return _run(job, root).members
 
 
-def _run(job: Job, root: Path) -> tuple[dict[str, np.ndarray], list[dict]]:
+def _run(job: Job, root: Path) -> Made:
     cv2.setNumThreads(1)
     target = draw_target(job.domain, job.seed, job.identity, job.clip)
     codec = _draw_codec(job)
     pristine = [show(job.domain, target.scene(frame), frame) for frame in range(len(target))]
-    members, rows = {}, []
+    members: dict[str, np.ndarray] = {}
+    rows: list[dict[str, Any]] = []
     if job.path:
-        members |= _store(job, root, job.path, pristine, codec)
+        members.update(_store(job, root, job.path, pristine, codec))
         rows.append(describe_pristine(job, target, codec))
-    donors: dict[tuple, list[Shown]] = {}
+    kept: dict[tuple[str, str, int, int], list[Shown]] = {}  # donor pictures, which reenactments share
     for forgery in job.forgeries:
+        recipe = METHODS[forgery.method]
         settings = _draw_settings(job, forgery)
         source = draw_target(forgery.domain, job.seed, forgery.identity, forgery.clip)
-        kind = METHODS[forgery.method].donor, forgery.domain, forgery.identity, forgery.clip
-        if kind not in donors or METHODS[forgery.method].area == "whole":  # both reenactments paste from one picture
-            donors[kind] = _donors(job, forgery, target, source, pristine, settings)
-        results = [forge(forgery.method, *pair, settings) for pair in zip(pristine, donors[kind], strict=True)]
-        members |= _store(job, root, forgery.path, [shown for shown, _ in results], codec)
-        altered = np.stack([_cut(altered, codec.edge) for _, altered in results])
-        members[f"{_key(forgery.path)}/forged"] = altered
-        donor = donor_scene(METHODS[forgery.method].donor, target, source, 0, settings.seed)
-        rows.append(describe_forgery(job, forgery, donor, settings, codec))
-    return members, rows
+        kind = (recipe.donor, forgery.domain, forgery.identity, forgery.clip)
+        if kind not in kept or recipe.area == "whole":
+            kept[kind] = _donors(job, forgery, target, source, pristine, settings)
+        frames = [forge(forgery.method, own, donor, settings) for own, donor in zip(pristine, kept[kind], strict=True)]
+        members.update(_store(job, root, forgery.path, [frame.shown for frame in frames], codec))
+        members[f"{_key(forgery.path)}/forged"] = np.stack([_cut(frame.altered, codec.edge) for frame in frames])
+        scene = donor_scene(recipe.donor, target, source, 0, settings.seed)
+        rows.append(describe_forgery(job, forgery, scene, settings, codec))
+    return Made(members, rows)
 
 
 def _draw_codec(job: Job) -> Codec:
+    """How a job's files are stored."""
     place = DOMAINS[job.domain]
     rng = np.random.default_rng(seed_words(job.domain, job.seed, CODECS, job.identity, job.clip))
+    best, worst = place.crf
+    crf = int(rng.integers(best, worst + 1))
     low, high = place.quality or (95, 95)
-    crf, quality = int(rng.integers(place.crf[0], place.crf[1] + 1)), int(rng.integers(low, high + 1))
+    quality = int(rng.integers(low, high + 1))
     return Codec(crf, quality, place.chroma, place.edge)
 
 
 def _draw_settings(job: Job, forgery: Forgery) -> Settings:
-    numbers = job.identity, job.clip, DOMAINS[forgery.domain].word, forgery.identity, forgery.clip
-    words = *numbers, list(METHODS).index(forgery.method)
+    """Settings of a forgery, seeded by who is in it and how it is made."""
+    words = (
+        *(job.identity, job.clip),
+        *(DOMAINS[forgery.domain].word, forgery.identity, forgery.clip),
+        list(METHODS).index(forgery.method),
+    )
     return draw_settings(forgery.method, np.random.default_rng(seed_words(job.domain, job.seed, SETTINGS, *words)))
 
 
@@ -86,7 +93,8 @@ def _donors(
     job: Job, forgery: Forgery, target: Clip, source: Clip, pristine: list[Shown], settings: Settings
 ) -> list[Shown]:
     """The donor pictures; only the part that can be pasted is rendered."""
-    recipe, shown = METHODS[forgery.method], []
+    recipe = METHODS[forgery.method]
+    shown = []
     for frame, own in enumerate(pristine):
         scene = donor_scene(recipe.donor, target, source, frame, settings.seed)
         window = None if recipe.area == "whole" else _window(own)
@@ -96,12 +104,13 @@ def _donors(
 
 def _window(target: Shown) -> Window:
     """The part of the frame in which a donor can be pasted: the landmarks and a margin."""
-    low = np.clip(target.landmarks.min(0).astype(int) - MARGIN, 0, SIZE).tolist()
-    high = np.clip(target.landmarks.max(0).astype(int) + MARGIN, 0, SIZE).tolist()
-    return low[0], low[1], high[0], high[1]
+    left, top = np.clip(target.landmarks.min(0).astype(int) - MARGIN, 0, SIZE).tolist()
+    right, bottom = np.clip(target.landmarks.max(0).astype(int) + MARGIN, 0, SIZE).tolist()
+    return Window(left, top, right, bottom)
 
 
 def _store(job: Job, root: Path, path: str, shown: list[Shown], codec: Codec) -> dict[str, np.ndarray]:
+    """Write one file; returns its landmarks and regions by member name."""
     frames = [_cut(one.image, codec.edge) for one in shown]
     if DOMAINS[job.domain].still:
         write_picture(root / job.dataset / path, frames[0], codec.quality, codec.chroma)
@@ -115,10 +124,12 @@ def _store(job: Job, root: Path, path: str, shown: list[Shown], codec: Codec) ->
 
 
 def _cut(picture: np.ndarray, edge: int) -> np.ndarray:
+    """A square picture or map without `edge` pixels on each side."""
     return np.ascontiguousarray(picture[edge : len(picture) - edge, edge : len(picture) - edge])
 
 
 def _key(path: str) -> str:
+    """What the annotations of a file begin with."""
     return path.rsplit(".", 1)[0]
 
 
@@ -132,11 +143,11 @@ def finish_job(job: Job, parts: Path) -> int:
     unfinished = parts / f".{job.name}.{os.getpid()}.part"
     shutil.rmtree(unfinished, ignore_errors=True)
     try:
-        members, rows = _run(job, unfinished / "files")
-        write_annotations(unfinished / ANNOTATIONS, members)
+        made = _run(job, unfinished / "files")
+        write_annotations(unfinished / ANNOTATIONS, made.members)
         with atomic(unfinished / PROVENANCE) as temporary:
-            temporary.write_text(json.dumps(rows))
+            temporary.write_text(json.dumps(made.rows))
         os.replace(unfinished, done)
-        return sum(len(array) for name, array in members.items() if name.endswith("/landmarks"))
+        return sum(len(array) for name, array in made.members.items() if name.endswith("/landmarks"))
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

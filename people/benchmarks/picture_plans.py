@@ -1,6 +1,7 @@
 """Jobs of the data sets of pictures, in the order and under the names of the official releases."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,23 +11,44 @@ __all__ = ["FFSC_LABELS", "diff_jobs", "diffusionface_jobs", "ffsc_jobs", "ffsc_
 
 #: FFSC's manipulations of training and of test protocol 1 (Zou et al. 2025), with their kind of label.
 FFSC_TRAIN = {
-    "BlendFace": "identity", "diffae-age": "age", "diffae-gender": "gender", "fomm-expr": "surprise",
-    "fomm-pose": "pose", "fsgan": "identity", "simswap": "identity", "StyleGAN2_dis-gender": "gender",
-    "StyleRes-age": "age", "StyleRes-expr": "smile", "TPS-pose": "pose",
-}  # fmt: skip
-FFSC_TEST = {"FNeVR": "pose", "HFGI-age": "age", "HFGI-smile": "smile", "InfoSwap": "identity",
-             "StyleCLIP-gender": "gender"}  # fmt: skip
+    "BlendFace": "identity",
+    "diffae-age": "age",
+    "diffae-gender": "gender",
+    "fomm-expr": "surprise",
+    "fomm-pose": "pose",
+    "fsgan": "identity",
+    "simswap": "identity",
+    "StyleGAN2_dis-gender": "gender",
+    "StyleRes-age": "age",
+    "StyleRes-expr": "smile",
+    "TPS-pose": "pose",
+}
+FFSC_TEST = {
+    "FNeVR": "pose",
+    "HFGI-age": "age",
+    "HFGI-smile": "smile",
+    "InfoSwap": "identity",
+    "StyleCLIP-gender": "gender",
+}
 #: root | age expr gender id pose | eye brow lip mouth nose skin; 2 = not observed.
 FFSC_LABELS = {
-    "real": "000000000000", "age": "110000100001", "smile": "101000001100", "surprise": "101000101111",
-    "gender": "120110111101", "identity": "120010111111", "pose": "100001111111",
-}  # fmt: skip
+    "real": "000000000000",
+    "age": "110000100001",
+    "smile": "101000001100",
+    "surprise": "101000101111",
+    "gender": "120110111101",
+    "identity": "120010111111",
+    "pose": "100001111111",
+}
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 YOUTUBE_SHARE = 6  # every sixth pristine picture of FFSC stands for a video of CDF-youtube, and is not forged
+#: Face swap, face editing, picture to picture, text to picture.
 DIFF_METHODS = {
-    "FS": ("DCFace", "DiffFace"), "FE": ("CoDiff", "cycle_diff", "Imagic"),
-    "I2I": ("DreamBooth", "FreeDoM_I", "LoRA", "SDXL_Refine"), "T2I": ("FreeDoM_T", "HPS", "Midjourney", "SDXL"),
-}  # fmt: skip
+    "FS": ("DCFace", "DiffFace"),
+    "FE": ("CoDiff", "cycle_diff", "Imagic"),
+    "I2I": ("DreamBooth", "FreeDoM_I", "LoRA", "SDXL_Refine"),
+    "T2I": ("FreeDoM_T", "HPS", "Midjourney", "SDXL"),
+}
 IMG2IMG = tuple(f"SDv{version}_DS0.{strength}" for version in (15, 21) for strength in (3, 5, 7))
 TEXT2IMG = (
     *(f"stable_diffusion_v_1_5_text2img_{name}" for name in ("p3g7", "p4g5", "p5g3")),
@@ -42,21 +64,33 @@ def ffsc_label(path: str) -> str:
     return FFSC_LABELS[next(kinds[part] for part in parts if part in kinds)]
 
 
-def _video(seed: int, person: int) -> tuple[str, int, int]:
-    """A made-up video of a person: eleven characters, clip number, frame number."""
+class _Film(NamedTuple):
+    """A frame of a made-up video."""
+
+    name: str  # eleven characters
+    clip: int
+    frame: int
+
+
+def _film(seed: int, person: int) -> _Film:
+    """The video that a person is in."""
     rng = np.random.default_rng((seed, 97, person))
     name = "".join(ALPHABET[i] for i in rng.integers(len(ALPHABET), size=11))
-    return name, int(rng.integers(300)), int(rng.integers(200))
+    clip = int(rng.integers(300))
+    frame = int(rng.integers(200))
+    return _Film(name, clip, frame)
 
 
 def _from_youtube(person: int) -> bool:
     return person % YOUTUBE_SHARE == YOUTUBE_SHARE - 1
 
 
-def _ffsc_path(method: str, target: tuple[str, int, int], source: tuple[str, int, int]) -> str:
-    (v, c, f), (v2, c2, f2) = target, source
-    start = 10 + c + f / 25
-    return {
+def _ffsc_path(method: str, target: _Film, source: _Film) -> str:
+    """The name of a forged picture below its method's folder, as the release has it."""
+    v, c, f = target
+    v2, c2, f2 = source
+    start = 10 + c + f / 25  # seconds
+    names = {
         "BlendFace": f"{v}_{c}_{f:04d}_by_{v2}_{c2}_{f2:04d}.png",
         "diffae-gender": f"Female/{v}_{c}_{f:04d}_Male_-0.2.png",
         "fomm-expr": f"{v}_{c}_{f:04d}_surprised.png",
@@ -68,7 +102,8 @@ def _ffsc_path(method: str, target: tuple[str, int, int], source: tuple[str, int
         "FNeVR": f"{v}_{c}_{f:04d}_pose_fr15.png",
         "InfoSwap": f"{v}_{c}_To_{c2:05d}/{f:04d}_gen.png",
         "StyleCLIP-gender": f"{v}_{c}_{f:04d}.png",
-    }.get(method, f"{v}_{c}/{f:04d}.png")
+    }
+    return names.get(method, f"{v}_{c}/{f:04d}.png")
 
 
 def ffsc_jobs(counts: Counts, seed: int) -> Iterator[Job]:
@@ -85,18 +120,20 @@ def ffsc_jobs(counts: Counts, seed: int) -> Iterator[Job]:
         targets = [person for person in people if not _from_youtube(person)]  # whose forgeries name their film
         for method, target, turn in dealt(tuple(methods), targets, each):
             source = unlike(target, people, turn)
-            name = _ffsc_path(method, _video(seed, target), _video(seed, source))
+            name = _ffsc_path(method, _film(seed, target), _film(seed, source))
             folder = f"{split}/Protocol-1/{method}" if split == "Test" else f"{split}/{method}"
             forged[target].append(Forgery(method, f"{folder}/{name}", source, 0, FFSC))
         for person in people:
-            v, c, f = _video(seed, person)
-            place = f"CDF-youtube/{person:05d}" if _from_youtube(person) else f"AVSpeech/{v}_{c}"
-            yield Job(FFSC, FFSC, seed, person, 0, f"{split}/Real/{place}/{f:04d}.png", tuple(forged[person]))
+            film = _film(seed, person)
+            place = f"CDF-youtube/{person:05d}" if _from_youtube(person) else f"AVSpeech/{film.name}_{film.clip}"
+            path = f"{split}/Real/{place}/{film.frame:04d}.png"
+            yield Job(FFSC, FFSC, seed, person, 0, path, tuple(forged[person]))
 
 
 def diff_jobs(counts: Counts, seed: int) -> Iterator[Job]:
     """Pristine pictures of three splits and what thirteen diffusion methods make of some of them."""
-    first = strangers = 0
+    first = 0
+    strangers = 0
     for split, count in (("train", counts.diff_few), ("val", counts.diff_few), ("test", counts.diff_test)):
         people = range(first, first + count)
         first += count

@@ -18,17 +18,25 @@ __all__ = [
     "FFPP",
     "FFSC",
     "MANIPULATIONS",
+    "PAIRED",
     "YOUTUBE",
     "Counts",
     "Forgery",
     "Job",
+    "Turn",
     "dealt",
     "split_pairs",
     "unlike",
 ]
 
-FFPP, CELEB, YOUTUBE, DFDC, DEEPER = "FaceForensics++", "Celeb-DF-v2", "YouTube-real", "DFDC", "DeeperForensics-1.0"
-FFSC, DIFF, DIFFUSIONFACE = "FFSC", "DiFF", "DiffusionFace"
+FFPP = "FaceForensics++"
+CELEB = "Celeb-DF-v2"
+YOUTUBE = "YouTube-real"
+DFDC = "DFDC"
+DEEPER = "DeeperForensics-1.0"
+FFSC = "FFSC"
+DIFF = "DiFF"
+DIFFUSIONFACE = "DiffusionFace"
 #: Folders below data/; FaceShifter's videos are in the tree of FaceForensics++.
 DATASETS = (FFPP, CELEB, DFDC, DEEPER, FFSC, DIFF, DIFFUSIONFACE)
 MANIPULATIONS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures")
@@ -62,20 +70,25 @@ class Counts:
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            low = 3 if name == "celebrities" else 2 if name in PAIRED else 1
+            low = _least(name)
             if not isinstance(value, int) or value < low:
-                raise ParameterError(f"{name} should be a whole number of at least {low}. Found {value!r}.")
+                raise ParameterError(f"{name}: must be a whole number of at least {low}, found {value!r}")
 
     def scaled(self, scale: float) -> "Counts":
-        """Counts times `scale`, at least one pair per split and three celebrities."""
+        """Counts times `scale`, but for clips and swaps; at least one pair per split and three celebrities.
+
+        Raises:
+            ParameterError: `scale` is not above 0, or above 4.
+        """
         if not 0 < scale <= 4:
-            raise ParameterError(f"scale should lie above 0 and not above 4. Found {scale}.")
-        values = {name: max(2 if name in PAIRED else 1, round(value * scale)) for name, value in vars(self).items()}
-        values.update(celebrities=max(3, values["celebrities"]), clips=self.clips, swaps=self.swaps)
+            raise ParameterError(f"scale: must be above 0 and at most 4, found {scale}")
+        values = {name: max(_least(name), round(value * scale)) for name, value in vars(self).items()}
+        values.update(clips=self.clips, swaps=self.swaps)
         return Counts(**values)
 
     @property
     def identities(self) -> int:
+        """People in FaceForensics++."""
         return 2 * (self.train_pairs + self.val_pairs + self.test_pairs)
 
 
@@ -83,29 +96,33 @@ class Counts:
 PAIRED = ("dfdc", "actors", "ffsc_train", "ffsc_val", "ffsc_test", "diff_test", "diff_few", "diffusionface")
 
 
-class Forgery(NamedTuple):
-    """A forged file: how, where (relative to the data set), and whose face or motion (domain, identity, clip)."""
+def _least(name: str) -> int:
+    """The smallest value of a count."""
+    if name == "celebrities":
+        return 3
+    return 2 if name in PAIRED else 1
 
-    method: str
-    path: str
-    identity: int
-    clip: int
-    domain: str
+
+class Forgery(NamedTuple):
+    """A forged file."""
+
+    method: str  # a key of `people.forging.methods.METHODS`
+    path: str  # relative to the data set
+    identity: int  # whose face or motion
+    clip: int  # of that identity
+    domain: str  # of that identity
 
 
 @dataclass(frozen=True)
 class Job:
-    """One pristine video or picture and the forgeries made from it.
-
-    path: relative to the data set; "" where the pristine one belongs to another data set.
-    """
+    """One pristine video or picture and the forgeries made from it."""
 
     dataset: str
     domain: str
     seed: int
     identity: int
     clip: int
-    path: str
+    path: str  # relative to the data set; "" where the pristine one belongs to another data set
     forgeries: tuple[Forgery, ...] = ()
 
     @property
@@ -118,8 +135,9 @@ def split_pairs(counts: Counts, seed: int) -> dict[str, list[list[str]]]:
     """Id pairs of FaceForensics++ by split; no identity is in two splits."""
     order = np.random.default_rng((seed, 99)).permutation(counts.identities)
     pairs = [[f"{a:03d}", f"{b:03d}"] for a, b in order.reshape(-1, 2).tolist()]
-    first, second = counts.train_pairs, counts.train_pairs + counts.val_pairs
-    return {"train": pairs[:first], "val": pairs[first:second], "test": pairs[second:]}
+    val = counts.train_pairs
+    test = val + counts.val_pairs
+    return {"train": pairs[:val], "val": pairs[val:test], "test": pairs[test:]}
 
 
 def unlike(index: int, people: range, turn: int) -> int:
@@ -127,8 +145,16 @@ def unlike(index: int, people: range, turn: int) -> int:
     return people[(people.index(index) + 1 + turn % (len(people) - 1)) % len(people)]
 
 
-def dealt(methods: tuple[str, ...], people: Sequence[int], each: int) -> Iterator[tuple[str, int, int]]:
-    """(method, target, turn): `each` targets per method, evenly spread over the people."""
+class Turn(NamedTuple):
+    """Whom a method forges, and as which of its partners, see `unlike`."""
+
+    method: str
+    target: int
+    turn: int
+
+
+def dealt(methods: tuple[str, ...], people: Sequence[int], each: int) -> Iterator[Turn]:
+    """`each` targets per method, evenly spread over the people."""
     for m, method in enumerate(methods):
         for turn in range(each):
-            yield method, people[(m * 7 + turn) % len(people)], m + turn
+            yield Turn(method, people[(m * 7 + turn) % len(people)], m + turn)

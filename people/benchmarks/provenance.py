@@ -3,13 +3,15 @@
 import json
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from people.benchmarks.domains import DOMAINS
+from people.benchmarks.domains import DOMAINS, Codec
 from people.benchmarks.plan import Forgery, Job
 from people.body.parameters import Scene
+from people.forging.forgeries import Settings
 from people.forging.methods import METHODS
 from people.scenes.motion import Clip
 from semdf.artifacts import atomic
@@ -21,37 +23,47 @@ __all__ = ["COLUMNS", "describe_forgery", "describe_pristine", "write_provenance
 COLUMNS = tuple(PROVENANCE)
 
 
-def describe_pristine(job: Job, target: Clip, codec) -> dict:
+def describe_pristine(job: Job, target: Clip, codec: Codec) -> dict[str, Any]:
     """The row of a job's pristine item."""
-    common = _common(job, target.scene(0), codec)
-    return {**common, "path": f"{job.dataset}/{job.path}", "manipulation": "", "fake": False}
+    row = _common(job, target.scene(0), codec)
+    row["path"] = f"{job.dataset}/{job.path}"
+    row["manipulation"] = ""
+    row["fake"] = False
+    return row
 
 
-def describe_forgery(job: Job, forgery: Forgery, donor: Scene, settings, codec) -> dict:
+def describe_forgery(job: Job, forgery: Forgery, donor: Scene, settings: Settings, codec: Codec) -> dict[str, Any]:
     """The row of one forged item."""
     recipe = METHODS[forgery.method]
-    return {
-        **_common(job, donor, codec),
-        "path": f"{job.dataset}/{forgery.path}",
-        "manipulation": forgery.method,
-        "fake": True,
-        "source": f"{forgery.domain}/{forgery.identity}/{forgery.clip}",
-        **{name: getattr(recipe, name) for name in ("donor", "trace", "area")},
-        "blend": "" if recipe.area == "whole" else recipe.blend,
-        "settings": _text(settings),
-    }
+    row = _common(job, donor, codec)
+    row["source"] = f"{forgery.domain}/{forgery.identity}/{forgery.clip}"
+    row["donor"] = recipe.donor
+    row["trace"] = recipe.trace
+    row["area"] = recipe.area
+    row["blend"] = "" if recipe.area == "whole" else recipe.blend
+    row["settings"] = _text(settings)
+    row["path"] = f"{job.dataset}/{forgery.path}"
+    row["manipulation"] = forgery.method
+    row["fake"] = True
+    return row
 
 
-def _common(job: Job, scene: Scene, codec) -> dict:
+def _common(job: Job, scene: Scene, codec: Codec) -> dict[str, Any]:
+    """What every item has; the columns of forgeries are empty."""
     person = scene.person
     rest = {name: getattr(scene, name) for name in vars(scene) if name != "person"}
+    stored = {name: value for name, value in asdict(codec).items() if name in _used(job.domain)}
     return {
         "dataset": job.dataset,
         "target": f"{job.domain}/{job.identity}/{job.clip}",
         "source": "",
         "seed": job.seed,
-        **dict.fromkeys(("donor", "trace", "area", "blend", "settings"), ""),
-        "codec": _text({name: value for name, value in asdict(codec).items() if name in _used(job.domain)}),
+        "donor": "",
+        "trace": "",
+        "area": "",
+        "blend": "",
+        "settings": "",
+        "codec": _text(stored),
         "age": round(person.age, 4),
         "gender": round(person.gender, 4),
         "melanin": round(person.melanin, 4),
@@ -61,15 +73,17 @@ def _common(job: Job, scene: Scene, codec) -> dict:
 
 
 def _used(domain: str) -> tuple[str, ...]:
+    """The fields of `Codec` that a domain's items depend on."""
     return ("quality", "chroma", "edge") if DOMAINS[domain].still else ("crf",)
 
 
-def _text(thing) -> str:
+def _text(thing: object) -> str:
     """JSON with numbers rounded to four digits."""
     return json.dumps(_plain(thing), sort_keys=True, separators=(",", ":"))
 
 
-def _plain(thing):
+def _plain(thing: object) -> object:
+    """Nested dictionaries, lists and rounded numbers."""
     if is_dataclass(thing):
         return _plain({name: getattr(thing, name) for name in vars(thing)})
     if isinstance(thing, dict):
@@ -81,7 +95,7 @@ def _plain(thing):
     return thing.item() if isinstance(thing, np.generic) else thing
 
 
-def write_provenance(path: Path, rows: list[dict], kept: pd.DataFrame | None = None) -> None:
+def write_provenance(path: Path, rows: list[dict[str, Any]], kept: pd.DataFrame | None = None) -> None:
     """Write the table, sorted by path, with the `kept` rows of data sets that were not rendered."""
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     if kept is not None:

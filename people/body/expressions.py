@@ -42,14 +42,15 @@ def add(expression: np.ndarray, actions: dict[str, float], strength: float = 1.0
     """Add actions to an expression `[52]` in place; a name ending in "*" means left and right."""
     head = heads.load()
     for name, value in actions.items():
-        for full in (name[:-1] + "Left", name[:-1] + "Right") if name.endswith("*") else (name,):
+        both = (name[:-1] + "Left", name[:-1] + "Right")
+        for full in both if name.endswith("*") else (name,):
             expression[head.action(full)] += value * strength
 
 
 def compose(name: str, strength: float = 1.0) -> np.ndarray:
     """A named expression `[52] float32`."""
     if name not in EXPRESSIONS:
-        raise ParameterError(f"expression: one of {', '.join(EXPRESSIONS)}; found {name!r}")
+        raise ParameterError(f"expression: must be one of {', '.join(EXPRESSIONS)}, found {name!r}")
     expression = np.zeros(len(heads.load().action_names), np.float32)
     add(expression, EXPRESSIONS[name], strength)
     return expression
@@ -69,7 +70,8 @@ def actions(expression: Expression | np.ndarray) -> np.ndarray:
     add(strengths, {"jawOpen": 1.0, "mouthLowerDown*": 0.5}, expression.speech)
     add(strengths, {"mouthFunnel": 0.8, "mouthPucker": 0.4}, expression.rounding)
     add(strengths, {"eyeBlink*": 1.0, "eyeWide*": -0.6 * strengths.max(initial=0) / 1.3}, expression.blink)
-    across, up = expression.gaze_yaw / LOOK[0], expression.gaze_pitch
+    across = expression.gaze_yaw / LOOK[0]
+    up = expression.gaze_pitch
     add(strengths, {"eyeLookOutLeft": max(across, 0), "eyeLookInRight": max(across, 0)})
     add(strengths, {"eyeLookInLeft": max(-across, 0), "eyeLookOutRight": max(-across, 0)})
     add(strengths, {"eyeLookUp*": up / LOOK[1]} if up > 0 else {"eyeLookDown*": -up / LOOK[2]})

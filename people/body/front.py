@@ -10,7 +10,9 @@ from people.drawing.raster import SKIN, rasterise
 
 __all__ = ["FrontMap", "front_map"]
 
-LEFT, TOP, STEPS = 0.1, 1.05, 1000  # metres, metres, pixels per metre
+LEFT = 0.1  # metres from the middle to the grid's left edge
+TOP = 1.05  # height of its upper edge, metres
+STEPS = 1000  # pixels per metre
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +29,7 @@ class FrontMap:
         return layer[row, column]
 
     def cell(self, x: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and columns of the grid at points (x, z) in metres."""
         column = np.clip((np.asarray(x) + LEFT) * STEPS, 0, self.depth.shape[1] - 1).astype(int)
         row = np.clip((TOP - np.asarray(z)) * STEPS, 0, self.depth.shape[0] - 1).astype(int)
         return row, column
@@ -38,19 +41,19 @@ class FrontMap:
 
 @cache
 def front_map() -> FrontMap:
+    """The grid of the canonical head, made once."""
     head = heads.load()
     points = head.canonical
     chosen = (points[:, 2] > 0.76) & (points[:, 1] < -0.03)
     faces = head.faces[(head.material == SKIN) & chosen[head.faces].all(1)]
     shape = (300, 200)
     triangle = np.full(shape, -1, np.int32)
-    weights, depth = np.zeros((*shape, 2), np.float32), np.zeros(shape, np.float32)
-    rasterise(
-        ((points[:, 0] + LEFT) * STEPS).astype(np.float32),
-        ((TOP - points[:, 2]) * STEPS).astype(np.float32),
-        (1 / (points[:, 1] + 1)).astype(np.float32),
-        faces, np.zeros(len(faces), np.int8), triangle, weights, depth,
-    )  # fmt: skip
+    weights = np.zeros((*shape, 2), np.float32)
+    depth = np.zeros(shape, np.float32)
+    column = ((points[:, 0] + LEFT) * STEPS).astype(np.float32)
+    row = ((TOP - points[:, 2]) * STEPS).astype(np.float32)
+    near = (1 / (points[:, 1] + 1)).astype(np.float32)
+    rasterise(column, row, near, faces, np.zeros(len(faces), np.int8), triangle, weights, depth)
     full = np.concatenate([weights, 1 - weights.sum(-1, keepdims=True)], -1)
     corners = np.where(triangle[..., None] >= 0, faces[triangle], -1)
     y = np.where(triangle >= 0, (points[corners, 1] * full).sum(-1), -0.08)

@@ -6,18 +6,19 @@ import numpy as np
 
 from people.body.parameters import Person
 
-__all__ = ["STYLES", "HairShape", "Style", "shape_hair"]
+__all__ = ["STYLES", "TABLE", "HairShape", "Style", "shape_hair"]
 
 #: Knots of the hair line: angle from the front (0) to the back (pi).
 KNOTS = np.array([0.0, 0.30, 0.58, 0.78, 0.98, 1.15, 1.32, 1.45, 1.75, 2.2, np.pi])
 #: Height of the hair line at the knots for short hair: forehead, temple corner, temple, sideburn, nape.
 SHORT = np.array([0.975, 0.977, 0.978, 0.964, 0.938, 0.918, 0.900, 0.896, 0.884, 0.862, 0.846])
+#: Angles that a person's hair line is tabulated at.
 TABLE = np.linspace(-np.pi, np.pi, 97)
 
 
 @dataclass(frozen=True)
 class Style:
-    """Lengths in metres; `comb` is the field that the hair follows (see `growth`)."""
+    """Lengths in metres; `comb` names the way that the hair is combed (see `people.hair.growth`)."""
 
     top: float  # length on top
     side: float  # and at the sides
@@ -83,7 +84,8 @@ class HairShape:
 
 def shape_hair(person: Person) -> HairShape:
     """Hair line of a person; men's recede with age, and no line is even."""
-    style, hair = STYLES[person.hair.style], person.hair
+    hair = person.hair
+    style = STYLES[hair.style]
     rng = np.random.default_rng(person.seed + 7)
     height = SHORT + hair.lift
     height[:6] += style.line
@@ -96,7 +98,8 @@ def shape_hair(person: Person) -> HairShape:
     line -= 0.006 * hair.tilt * np.sin(TABLE) * (np.abs(TABLE) < np.pi / 2)
     phases = rng.uniform(0, 2 * np.pi, 3)
     line += 0.0012 * (np.sin(9 * TABLE + phases[0]) + 0.7 * np.sin(21 * TABLE + phases[1]))
-    if style.count == 0:
+    base = 0.4 if hair.style in ("horseshoe", "receding") else 0.93
+    if style.count == 0:  # bald: no hair line, no scalp between hairs
         line += 1.0
-    base = 0.0 if style.count == 0 else 0.4 if person.hair.style in ("horseshoe", "receding") else 0.93
+        base = 0.0
     return HairShape(style, line.astype(np.float32), base)

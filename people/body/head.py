@@ -40,9 +40,9 @@ class Head:
     action_names: tuple[str, ...]
     turning: np.ndarray  # [V] share of the head's rotation
     lips: np.ndarray  # [V] 0..1
-    ears: np.ndarray
-    eyelids: np.ndarray
-    lashes: np.ndarray
+    ears: np.ndarray  # [V] 0..1
+    eyelids: np.ndarray  # [V] 0..1
+    lashes: np.ndarray  # [V] 0..1
 
     def neutral(self, person: Person) -> np.ndarray:
         """Vertices `[V, 3] float32` of a person at rest."""
@@ -56,6 +56,7 @@ class Head:
         return neutral + (expression[used] @ self.actions[used]).reshape(-1, 3).astype(np.float32)
 
     def action(self, name: str) -> int:
+        """The number of a facial action."""
         return self.action_names.index(name)
 
     def vertices_of(self, *materials: int) -> np.ndarray:
@@ -63,10 +64,12 @@ class Head:
         return np.unique(self.faces[np.isin(self.material, materials)])
 
     def _corner_weights(self, person: Person) -> np.ndarray:
+        """Shares `[90] float32` of the corner meshes in a person."""
         age = np.zeros(len(self.age_anchors))
         low = int(np.clip(np.searchsorted(self.age_anchors, person.age) - 1, 0, len(age) - 2))
         share = (person.age - self.age_anchors[low]) / (self.age_anchors[low + 1] - self.age_anchors[low])
-        age[low : low + 2] = 1 - share, share
+        age[low] = 1 - share
+        age[low + 1] = share
         gender = np.array([1 - person.gender, person.gender])
         weight = np.array(
             [max(0, 1 - 2 * person.weight), 1 - abs(2 * person.weight - 1), max(0, 2 * person.weight - 1)]
@@ -85,7 +88,8 @@ def load(path: Path | None = None) -> Head:
         material = np.full(len(pack["faces"]), SKIN, np.int8)
         for name, code in PART_MATERIALS.items():
             material[pack["face_part"] == part_names.index(name)] = code
-        faces, canonical = pack["faces"], pack["canonical"]
+        faces = pack["faces"]
+        canonical = pack["canonical"]
         return Head(
             canonical=canonical,
             faces=faces,

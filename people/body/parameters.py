@@ -1,9 +1,10 @@
 """What a picture of a person is made of: named parameters with their ranges.
 
 Lengths are metres of the body model, angles radians, colours linear RGB. A person's left is +x and appears on
-the right of the picture. A value out of range is refused by its name. How they are drawn: `casting`.
+the right of the picture. A value out of range is refused by its name. How they are drawn: `people.scenes.casting`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,10 +12,26 @@ import numpy as np
 
 from people.body.checks import SEEDS, Checked
 
-__all__ = ["Brows", "Camera", "Clothes", "Expression", "Glasses", "Hair", "Hat", "Light", "Person", "Pose", "Scene"]
+__all__ = [
+    "Brows",
+    "Camera",
+    "Clothes",
+    "Colour",
+    "Expression",
+    "Field",
+    "Glasses",
+    "Hair",
+    "Hat",
+    "Light",
+    "Person",
+    "Pose",
+    "Scene",
+    "triple",
+]
 
 Colour = tuple[float, float, float]
-Field = tuple[float, float, float, float]  # of light in one colour: everywhere, and by how much more to x, y and z
+#: Light of one colour: everywhere, and by how much more to x, y and z.
+Field = tuple[float, float, float, float]
 BEARDS = ("none", "stubble", "moustache", "goatee", "full")
 GLASSES = ("thin", "thick", "sun")
 LENSES = ("round", "oval", "square", "aviator", "cat-eye")
@@ -23,12 +40,52 @@ TOPS = ("crew neck", "v-neck", "shirt", "turtleneck", "hoodie")
 PATTERNS = ("plain", "stripes", "checks", "dots")
 LIGHTS = ("soft", "key", "side", "window", "backlight", "sun", "coloured", "flash", "overhead")
 SKIN_TONES = ("very fair", "fair", "tan", "brown", "dark")
-HAIR_STYLES = ("bald", "horseshoe", "buzz cut", "crew cut", "crop", "side part", "quiff", "slicked back", "spiky",
-               "fringe", "receding", "shaggy", "curly", "afro", "pixie", "bob", "long straight", "long wavy",
-               "long curly", "long with fringe", "ponytail", "bun")  # fmt: skip
-EXPRESSIONS = ("neutral", "smile", "laugh", "surprise", "sadness", "anger", "disgust", "fear", "pucker", "shout",
-               "smirk", "speaking")  # fmt: skip
-YEARS = ((0.0, 1 / 3, 2 / 3, 1.0), (1.0, 11.0, 25.0, 85.0))  # ages of the body model's meshes (years: ours)
+HAIR_STYLES = (
+    "bald",
+    "horseshoe",
+    "buzz cut",
+    "crew cut",
+    "crop",
+    "side part",
+    "quiff",
+    "slicked back",
+    "spiky",
+    "fringe",
+    "receding",
+    "shaggy",
+    "curly",
+    "afro",
+    "pixie",
+    "bob",
+    "long straight",
+    "long wavy",
+    "long curly",
+    "long with fringe",
+    "ponytail",
+    "bun",
+)
+EXPRESSIONS = (
+    "neutral",
+    "smile",
+    "laugh",
+    "surprise",
+    "sadness",
+    "anger",
+    "disgust",
+    "fear",
+    "pucker",
+    "shout",
+    "smirk",
+    "speaking",
+)
+#: Ages of the body model's meshes, 0..1, and what they are in years (ours).
+YEARS = ((0.0, 1 / 3, 2 / 3, 1.0), (1.0, 11.0, 25.0, 85.0))
+
+
+def triple(values: Iterable[float]) -> Colour:
+    """Three numbers, such as those of an array, as a tuple of floats."""
+    first, second, third = (float(value) for value in values)
+    return first, second, third
 
 
 @dataclass(frozen=True)
@@ -41,8 +98,9 @@ class Brows(Checked):
     spacing: float  # metres, added to the distance from the middle
     lift: float  # metres
 
-    ranges: ClassVar = dict(thickness=(0.2, 2.5), arch=(-1, 2), density=(0, 1.5), spacing=(-0.006, 0.01),
-                            lift=(-0.008, 0.008))  # fmt: skip
+    ranges: ClassVar = dict(
+        thickness=(0.2, 2.5), arch=(-1, 2), density=(0, 1.5), spacing=(-0.006, 0.01), lift=(-0.008, 0.008)
+    )
 
 
 @dataclass(frozen=True)
@@ -62,9 +120,18 @@ class Hair(Checked):
     mess: float = 0.4  # 0 combed .. 1 untidy
     colour_name: str = ""
 
-    ranges: ClassVar = dict(thickness=(0.3, 2), length=(0.3, 1.8), parting=(-0.06, 0.06), tilt=(-1, 1),
-                            lift=(-0.03, 0.03), grey=(0, 1), wave=(0, 1), curl=(0, 1), mess=(0, 1.5),
-                            colour=(0, 1))  # fmt: skip
+    ranges: ClassVar = dict(
+        thickness=(0.3, 2),
+        length=(0.3, 1.8),
+        parting=(-0.06, 0.06),
+        tilt=(-1, 1),
+        lift=(-0.03, 0.03),
+        grey=(0, 1),
+        wave=(0, 1),
+        curl=(0, 1),
+        mess=(0, 1.5),
+        colour=(0, 1),
+    )
     choices: ClassVar = dict(style=HAIR_STYLES)
 
 
@@ -146,10 +213,27 @@ class Person(Checked):
     iris_name: str = ""
 
     ranges: ClassVar = dict(
-        age=(0.2, 1), gender=(0, 1), weight=(0, 1), ancestry=(0, 1.001), local=(-1, 1), melanin=(0, 2), blood=(0, 1),
-        gloss=(0, 3), iris=(0, 1), pupil=(0.15, 0.8), beard=(0, 1), freckles=(0, 2), lip_redness=(0, 2), makeup=(0, 1),
-        makeup_colour=(0, 1), eye_bags=(0, 1), beard_length=(0, 1), moles=(0, 60), wrinkles=(0, 2), seed=SEEDS,
-    )  # fmt: skip
+        seed=SEEDS,
+        age=(0.2, 1),
+        gender=(0, 1),
+        weight=(0, 1),
+        ancestry=(0, 1.001),
+        local=(-1, 1),
+        melanin=(0, 2),
+        blood=(0, 1),
+        gloss=(0, 3),
+        iris=(0, 1),
+        pupil=(0.15, 0.8),
+        beard=(0, 1),
+        freckles=(0, 2),
+        lip_redness=(0, 2),
+        makeup=(0, 1),
+        makeup_colour=(0, 1),
+        eye_bags=(0, 1),
+        beard_length=(0, 1),
+        moles=(0, 60),
+        wrinkles=(0, 2),
+    )
     lengths: ClassVar = dict(local=139)  # as many as the distilled head has
     shares: ClassVar = ("ancestry",)
     choices: ClassVar = dict(beard_style=BEARDS)
@@ -166,36 +250,42 @@ class Person(Checked):
 
     @property
     def age_group(self) -> str:
-        return ("child", "young adult", "middle-aged adult", "elderly adult")[
-            int(np.searchsorted((16, 38, 60), self.years))
-        ]
+        """Words for the age: a child until 16 years, a young adult until 38, middle-aged until 60, then elderly."""
+        words = ("child", "young adult", "middle-aged adult", "elderly adult")
+        return words[int(np.searchsorted((16, 38, 60), self.years))]
 
     @property
     def gender_name(self) -> str:
+        """The word for gender and age: boy or girl, man or woman."""
         words = ("boy", "girl") if self.age_group == "child" else ("man", "woman")
         return words[self.gender > 0.5]
 
     @property
     def skin_tone(self) -> str:
+        """One of `SKIN_TONES`, by melanin."""
         return SKIN_TONES[int(np.searchsorted((0.15, 0.3, 0.55, 0.95), self.melanin))]
 
     @property
     def beard_name(self) -> str:
-        """`none` where no beard shows: a low density, a woman, a child."""
+        """The beard's style, `none` where no beard shows: a low density, a woman, a child."""
         shown = self.beard > 0.08 and self.gender < 0.5 and self.years > 17
         return self.beard_style if shown else "none"
 
     @property
     def hair_colour_name(self) -> str:
-        grey = self.hair.grey
-        return "white" if grey > 0.85 else "grey" if grey > 0.45 else self.hair.colour_name
+        """White or grey where grey hairs prevail, else the colour's own name."""
+        if self.hair.grey > 0.85:
+            return "white"
+        return "grey" if self.hair.grey > 0.45 else self.hair.colour_name
 
     @property
     def glasses_name(self) -> str:
+        """One of `GLASSES`, or `none`."""
         return self.glasses.kind if self.glasses else "none"
 
     @property
     def hat_name(self) -> str:
+        """One of `HATS`, or `none`."""
         return self.clothes.hat.kind if self.clothes.hat else "none"
 
 
@@ -217,8 +307,16 @@ class Expression(Checked):
     gaze_pitch: float = 0.0  # radians, positive up
     seed: int = 0  # of the small irregularities of a real face; 0 none
 
-    ranges: ClassVar = dict(strength=(0, 1.5), other_strength=(0, 1.5), speech=(0, 1), rounding=(0, 1), blink=(0, 1),
-                            gaze_yaw=(-0.5, 0.5), gaze_pitch=(-0.35, 0.35), seed=SEEDS)  # fmt: skip
+    ranges: ClassVar = dict(
+        strength=(0, 1.5),
+        other_strength=(0, 1.5),
+        speech=(0, 1),
+        rounding=(0, 1),
+        blink=(0, 1),
+        gaze_yaw=(-0.5, 0.5),
+        gaze_pitch=(-0.35, 0.35),
+        seed=SEEDS,
+    )
     choices: ClassVar = dict(name=EXPRESSIONS, other=EXPRESSIONS)
 
 
@@ -234,8 +332,15 @@ class Pose(Checked):
     x: float = 0.0
     y: float = 0.0
 
-    ranges: ClassVar = dict(yaw=(-1.2, 1.2), pitch=(-0.8, 0.8), roll=(-0.8, 0.8), distance=(0.3, 8), zoom=(0.3, 3),
-                            x=(-0.3, 0.3), y=(-0.3, 0.3))  # fmt: skip
+    ranges: ClassVar = dict(
+        yaw=(-1.2, 1.2),
+        pitch=(-0.8, 0.8),
+        roll=(-0.8, 0.8),
+        distance=(0.3, 8),
+        zoom=(0.3, 3),
+        x=(-0.3, 0.3),
+        y=(-0.3, 0.3),
+    )
 
     @property
     def focal_length(self) -> float:
@@ -257,8 +362,16 @@ class Light(Checked):
     fill_direction: Colour = (0.7, 0.2, -0.6)
     fill: Colour = (0.0, 0.0, 0.0)  # rim or coloured second light
 
-    ranges: ClassVar = dict(shadow=(0, 1), exposure=(0.05, 8), softness=(0, 1), key=(0, 30), fill=(0, 30),
-                            ambient=(-30, 30), direction=(-1, 1), fill_direction=(-1, 1))  # fmt: skip
+    ranges: ClassVar = dict(
+        direction=(-1, 1),
+        key=(0, 30),
+        ambient=(-30, 30),
+        shadow=(0, 1),
+        exposure=(0.05, 8),
+        softness=(0, 1),
+        fill_direction=(-1, 1),
+        fill=(0, 30),
+    )
     directions: ClassVar = ("direction", "fill_direction")
     choices: ClassVar = dict(kind=LIGHTS)
 
@@ -280,10 +393,20 @@ class Camera(Checked):
     depth_of_field: float = 1.0  # blur of the background, 1 is average
     fade: float = 0.0  # black level
 
-    ranges: ClassVar = dict(noise=(0, 0.2), blur=(0.05, 8), saturation=(0, 2), contrast=(0.3, 2),
-                            white_balance=(0.3, 3), seed=SEEDS, motion=(0, 20), motion_angle=(-3.15, 3.15),
-                            sharpening=(0, 2), vignette=(0, 0.9),
-                            depth_of_field=(0, 4), fade=(0, 0.2))  # fmt: skip
+    ranges: ClassVar = dict(
+        noise=(0, 0.2),
+        blur=(0.05, 8),
+        saturation=(0, 2),
+        contrast=(0.3, 2),
+        white_balance=(0.3, 3),
+        seed=SEEDS,
+        motion=(0, 20),
+        motion_angle=(-3.15, 3.15),
+        sharpening=(0, 2),
+        vignette=(0, 0.9),
+        depth_of_field=(0, 4),
+        fade=(0, 0.2),
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -296,5 +419,6 @@ class Scene(Checked):
     light: Light
     camera: Camera
     background: int = 0  # a seed
+
     ranges: ClassVar = dict(background=SEEDS, expression=(-1, 4))
     lengths: ClassVar = dict(expression=52)

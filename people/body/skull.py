@@ -11,6 +11,7 @@ MIDDLE = np.array([0.0, -0.050, 0.910])  # of the canonical head
 
 
 def unit(way: np.ndarray) -> np.ndarray:
+    """Vectors `[..., 3]` of length 1 in these directions."""
     return way / (np.linalg.norm(way, axis=-1, keepdims=True) + 1e-9)
 
 
@@ -30,6 +31,7 @@ class Skull:
         self.table = ndimage.gaussian_filter(table, 0.7, mode=("nearest", "wrap"))
 
     def _angles(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Row and column of the table, and distance from the middle, of points `[..., 3]`."""
         way = points - self.middle
         radius = np.linalg.norm(way, axis=-1) + 1e-9
         polar = np.arccos(np.clip(way[..., 2] / radius, -1, 1)) / np.pi * 35.999
@@ -41,7 +43,8 @@ class Skull:
         polar, around, radius = self._angles(points)
         return radius - ndimage.map_coordinates(self.table, [polar, around], order=1, mode="nearest")
 
-    def push(self, points: np.ndarray, margin: float) -> np.ndarray:
+    def push(self, points: np.ndarray, margin: float | np.ndarray) -> np.ndarray:
+        """Move points outwards that lie less than `margin` (metres) over the skin; those at the neck stay."""
         way = points - self.middle
         lift = np.maximum(margin - self.height(points), 0) * np.clip((way[..., 2] + 0.055) / 0.03, 0, 1)
         return points + way / (np.linalg.norm(way, axis=-1, keepdims=True) + 1e-9) * lift[..., None]

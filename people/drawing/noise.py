@@ -5,10 +5,11 @@ from functools import cache
 
 import numpy as np
 
-from people.drawing.compiled import njit
+from people.drawing.compiled import compiled
 
 __all__ = ["BLOTCH", "FINE", "LOCK", "STRAND", "clamp", "ramp", "sample", "textures"]
 
+#: Places of the textures in the array of `textures`.
 BLOTCH, STRAND, FINE, LOCK = range(4)
 SIZE = 512  # pixels
 
@@ -26,9 +27,11 @@ def textures() -> np.ndarray:
     )
 
 
-def _noise(seed: int, scales: tuple, weights: tuple, stretch: float = 1.0) -> np.ndarray:
+def _noise(seed: int, scales: tuple[float, ...], weights: tuple[float, ...], stretch: float = 1.0) -> np.ndarray:
+    """A weighted sum of smooth noises; `scales` are their widths in pixels, `stretch` how much longer they are."""
     rng = np.random.default_rng(seed)
-    across, along = np.fft.fftfreq(SIZE)[None], np.fft.fftfreq(SIZE)[:, None] * stretch
+    across = np.fft.fftfreq(SIZE)[None]
+    along = np.fft.fftfreq(SIZE)[:, None] * stretch
     total = np.zeros((SIZE, SIZE))
     for scale, weight in zip(scales, weights, strict=True):
         spectrum = np.fft.fft2(rng.standard_normal((SIZE, SIZE)))
@@ -38,29 +41,33 @@ def _noise(seed: int, scales: tuple, weights: tuple, stretch: float = 1.0) -> np
     return (total / total.std()).astype(np.float32)
 
 
-@njit(cache=True, fastmath=True)
-def clamp(x, low, high):
+@compiled
+def clamp(x: float, low: float, high: float) -> float:
+    """The number nearest to `x` between `low` and `high`."""
     return low if x < low else (high if x > high else x)
 
 
-@njit(cache=True, fastmath=True)
-def ramp(start, end, x):
+@compiled
+def ramp(start: float, end: float, x: float) -> float:
     """Smooth step: 0 at `start`, 1 at `end`; falls when `end < start`."""
     t = clamp((x - start) / (end - start), 0.0, 1.0)
     return t * t * (3 - 2 * t)
 
 
-@njit(cache=True, fastmath=True)
-def sample(texture, u, v):
-    """Bilinear value of a periodic texture at (u, v), one period per unit."""
+@compiled
+def sample(texture: np.ndarray, u: float, v: float) -> float:
+    """Bilinear value of a periodic texture `[N, N]` at (u, v), one period per unit."""
     n = texture.shape[0]
     x = (u - math.floor(u)) * n
     y = (v - math.floor(v)) * n
-    left, top = int(x), int(y)
-    fx, fy = x - left, y - top
+    left = int(x)
+    top = int(y)
+    fx = x - left
+    fy = y - top
     left %= n
     top %= n
-    right, bottom = (left + 1) % n, (top + 1) % n
+    right = (left + 1) % n
+    bottom = (top + 1) % n
     upper = texture[top, left] * (1 - fx) + texture[top, right] * fx
     lower = texture[bottom, left] * (1 - fx) + texture[bottom, right] * fx
     return upper * (1 - fy) + lower * fy

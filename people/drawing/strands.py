@@ -2,21 +2,51 @@
 
 import math
 
-from people.drawing.compiled import njit
+import numpy as np
+
+from people.drawing.compiled import compiled
+from people.drawing.light import LightField
 
 __all__ = ["draw_strands", "light_strands", "shade_from_strands"]
 
 
-@njit(cache=True, fastmath=True)
-def light_strands(points, rise, colour, shine, scatter, direction, right, up, origin_u, origin_v, scale, depth,
-                  key, ambient, fill_direction, fill, middle, shadow, out):  # fmt: skip
-    """Radiance `out` [S, K, 3] of strands at `points` [S, K, 3] (camera axes)."""
-    lx, ly, lz = direction[0], direction[1], direction[2]
+@compiled
+def light_strands(
+    points: np.ndarray,
+    rise: np.ndarray,
+    colour: np.ndarray,
+    shine: float,
+    scatter: float,
+    light: LightField,
+    middle: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Compute the light that S strands of K points send to the camera.
+
+    Args:
+        points: [S, K, 3], camera axes.
+        rise: [S, K], height over the skin, 0 shaded .. 1 open.
+        colour: [S, 3], linear.
+        shine: Strength of highlights.
+        scatter: Strength of diffuse light.
+        light: The lights.
+        middle: [3], of the head: what points away from it is outside.
+        out: [S, K, 3], filled with the radiance.
+    """
+    lx, ly, lz = light.direction[0], light.direction[1], light.direction[2]
+    right = light.right
+    up = light.up
+    depth = light.depth
+    ambient = light.ambient
+    way = light.fill_direction
     for s in range(points.shape[0]):
         for k in range(points.shape[1]):
             px, py, pz = points[s, k, 0], points[s, k, 1], points[s, k, 2]
-            a, b = max(k - 1, 0), min(k + 1, points.shape[1] - 1)
-            tx, ty = points[s, b, 0] - points[s, a, 0], points[s, b, 1] - points[s, a, 1]
+            # t: along the strand, n: out of the head, e: to the eye, h: half way between the eye and the light
+            a = max(k - 1, 0)
+            b = min(k + 1, points.shape[1] - 1)
+            tx = points[s, b, 0] - points[s, a, 0]
+            ty = points[s, b, 1] - points[s, a, 1]
             tz = points[s, b, 2] - points[s, a, 2]
             length = math.sqrt(tx * tx + ty * ty + tz * tz) + 1e-7
             tx, ty, tz = tx / length, ty / length, tz / length
@@ -31,61 +61,99 @@ def light_strands(points, rise, colour, shine, scatter, direction, right, up, or
             facing = max(0.0, min(1.0, 0.35 + 0.65 * (nx * lx + ny * ly + nz * lz)))
             diffuse = math.sqrt(max(0.0, 1 - along * along)) * facing
             slant = (tx * hx + ty * hy + tz * hz) / half
-            first, second = slant + 0.10, slant - 0.14
+            # two highlights: of the surface, and of light that came back through the hair, shifted the other way
+            first = slant + 0.10
+            second = slant - 0.14
             gloss = math.sqrt(max(0.0, 1 - first * first)) ** 80 * 0.5
             glow = math.sqrt(max(0.0, 1 - second * second)) ** 22
             lit = 1.0
-            i = int((px * right[0] + py * right[1] + pz * right[2] - origin_u) * scale)
-            j = int((px * up[0] + py * up[1] + pz * up[2] - origin_v) * scale)
+            i = int((px * right[0] + py * right[1] + pz * right[2] - light.origin_u) * light.scale)
+            j = int((px * up[0] + py * up[1] + pz * up[2] - light.origin_v) * light.scale)
             if 0 <= i < depth.shape[1] and 0 <= j < depth.shape[0]:
                 behind = -(px * lx + py * ly + pz * lz) - depth[j, i]
-                lit = 1 - shadow + shadow * math.exp(-55.0 * max(0.0, behind - 0.003))
+                lit = 1 - light.shadow + light.shadow * math.exp(-55.0 * max(0.0, behind - 0.003))
             back = max(0.0, -(lx * ex + ly * ey + lz * ez))  # light through thin hair
             open_air = 0.30 + 0.70 * rise[s, k]
-            second_facing = max(0.0, nx * fill_direction[0] + ny * fill_direction[1] + nz * fill_direction[2] + 0.2)
+            second_facing = max(0.0, nx * way[0] + ny * way[1] + nz * way[2] + 0.2)
             for c in range(3):
                 around = ambient[c, 0] + ambient[c, 1] * nx + ambient[c, 2] * ny + ambient[c, 3] * nz
                 around = max(0.02, around) * open_air * 0.85
                 albedo = colour[s, c]
-                strength = key[c] * lit
+                strength = light.key[c] * lit
                 value = albedo * (around + strength * diffuse * (0.55 + 0.45 * open_air) * scatter)
                 value += strength * shine * (gloss * 0.10 + glow * (0.25 * albedo + 0.012)) * (0.3 + 0.7 * diffuse)
                 value += strength * albedo * back * 0.9 * open_air
-                value += fill[c] * second_facing * (albedo * 0.8 + 0.02 * shine) * open_air
+                value += light.fill[c] * second_facing * (albedo * 0.8 + 0.02 * shine) * open_air
                 value += around * 0.014 * shine * (0.6 + 0.4 * ny) * open_air
                 out[s, k, c] = value
 
 
-@njit(cache=True, fastmath=True)
-def shade_from_strands(u, v, distance, every, buffer):
-    """Write strands `[S, K]` (pixels of the light's depth map, distance from the light) into the map."""
+@compiled
+def shade_from_strands(u: np.ndarray, v: np.ndarray, distance: np.ndarray, every: int, buffer: np.ndarray) -> None:
+    """Write strands into the light's depth map.
+
+    Args:
+        u: [S, K], pixels of the map from the left.
+        v: [S, K], pixels from the top.
+        distance: [S, K], from the light.
+        every: Only each so many-th strand is written.
+        buffer: [H, W], filled with the smallest distance in each pixel where that is below what it holds.
+    """
     height, width = buffer.shape
     for s in range(0, u.shape[0], every):
         for k in range(1, u.shape[1]):
-            du, dv = u[s, k] - u[s, k - 1], v[s, k] - v[s, k - 1]
+            du = u[s, k] - u[s, k - 1]
+            dv = v[s, k] - v[s, k - 1]
             steps = int(max(abs(du), abs(dv))) + 1
             for step in range(steps):
                 t = step / steps
-                i, j = int(u[s, k - 1] + du * t), int(v[s, k - 1] + dv * t)
+                i = int(u[s, k - 1] + du * t)
+                j = int(v[s, k - 1] + dv * t)
                 if 0 <= i < width and 0 <= j < height:
                     value = distance[s, k - 1] + (distance[s, k] - distance[s, k - 1]) * t
                     if value < buffer[j, i]:
                         buffer[j, i] = value
 
 
-@njit(cache=True, fastmath=True)
-def draw_strands(x, y, inverse, radiance, width, taper, bits, slack, image, depth, cover, regions):
-    """Blend strands into `image` [H, W, 3]; x, y, inverse [S, K] are samples and 1 / depth.
+@compiled
+def draw_strands(  # noqa: C901 - one loop from strands down to samples: calls in it would pass a dozen arguments on
+    x: np.ndarray,
+    y: np.ndarray,
+    inverse: np.ndarray,
+    radiance: np.ndarray,
+    width: np.ndarray,
+    taper: float,
+    bits: int,
+    slack: float,
+    image: np.ndarray,
+    depth: np.ndarray,
+    cover: np.ndarray,
+    regions: np.ndarray,
+) -> None:
+    """Blend S strands of K points into a picture, sample by sample along the longer side of every segment.
 
-    `width` [S] is in samples; thinner strands are paler. `taper` thins the ends. Where more than half of a sample
-    is covered it gets `bits` (0 leaves the regions alone).
+    Args:
+        x: [S, K], samples from the left.
+        y: [S, K], samples from the top.
+        inverse: [S, K], 1 / depth.
+        radiance: [S, K, 3].
+        width: [S], samples; strands thinner than 0.7 are drawn that wide, and paler.
+        taper: How much of the width the ends lose.
+        bits: What `regions` gets where more than half of a sample is covered; 0 leaves the regions alone.
+        slack: How far behind the surface a strand still shows, as a share of its depth.
+        image: [H, W, 3], blended into.
+        depth: [H, W], 1 / depth; raised where a strand covers nearly half of a sample.
+        cover: [H, W], share of each sample that strands cover; added to.
+        regions: [H, W], bits.
     """
     height, wide = depth.shape
     for s in range(x.shape[0]):
         last = x.shape[1] - 1
         for k in range(last):
-            x0, y0, x1, y1 = x[s, k], y[s, k], x[s, k + 1], y[s, k + 1]
-            dx, dy = x1 - x0, y1 - y0
+            x0, y0 = x[s, k], y[s, k]
+            x1, y1 = x[s, k + 1], y[s, k + 1]
+            dx = x1 - x0
+            dy = y1 - y0
             flat = abs(dx) >= abs(dy)
             reach = abs(dx) if flat else abs(dy)
             if reach < 0.05 or reach > 4000:
@@ -93,8 +161,10 @@ def draw_strands(x, y, inverse, radiance, width, taper, bits, slack, image, dept
             slant = math.sqrt(dx * dx + dy * dy) / reach
             first = x0 if flat else y0
             second = x1 if flat else y1
-            low, high = min(first, second), max(first, second)
-            start, stop = int(math.ceil(low - 0.5)), int(math.ceil(high - 0.5))
+            low = min(first, second)
+            high = max(first, second)
+            start = math.ceil(low - 0.5)
+            stop = math.ceil(high - 0.5)
             limit = wide if flat else height
             for major in range(max(start, 0), min(stop, limit)):
                 t = (major + 0.5 - first) / (second - first)
@@ -104,8 +174,9 @@ def draw_strands(x, y, inverse, radiance, width, taper, bits, slack, image, dept
                 thick = max(full, 0.7) * slant
                 strength = min(1.0, full / 0.7)
                 near = inverse[s, k] + (inverse[s, k + 1] - inverse[s, k]) * t
-                top, bottom = minor - 0.5 * thick, minor + 0.5 * thick
-                for other in range(int(math.floor(top)), int(math.floor(bottom)) + 1):
+                top = minor - 0.5 * thick
+                bottom = minor + 0.5 * thick
+                for other in range(math.floor(top), math.floor(bottom) + 1):
                     if other < 0 or other >= (height if flat else wide):
                         continue
                     share = (min(bottom, other + 1.0) - max(top, float(other))) * strength

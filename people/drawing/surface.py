@@ -14,21 +14,21 @@ class Region:
 
 
 class Surface(NamedTuple):
-    """Albedo, normal (camera axes), wrap of diffuse light per channel, highlight, occlusion, region bits."""
+    """A point of a surface as the light finds it."""
 
-    red: float
+    red: float  # albedo
     green: float
     blue: float
-    nx: float
+    nx: float  # normal, camera axes
     ny: float
     nz: float
-    wrap_red: float
+    wrap_red: float  # how far diffuse light reaches round the edge of a shadow
     wrap_green: float
     wrap_blue: float
-    specular: float
-    shininess: float
-    occlusion: float
-    region: int
+    specular: float  # strength of the highlight
+    shininess: float  # exponent of the highlight
+    occlusion: float  # share of the light around that reaches the point
+    region: int  # bits of `Region`
 
 
 class SkinLook(NamedTuple):
@@ -37,7 +37,7 @@ class SkinLook(NamedTuple):
     melanin: float
     blood: float
     gloss: float
-    shift_u: float
+    shift_u: float  # where in the noise textures this skin begins
     shift_v: float
     mottle: float  # strength of blotches
     flush: float  # redness of cheeks and nose
@@ -60,29 +60,33 @@ class SkinLook(NamedTuple):
 
 
 class ClothLook(NamedTuple):
+    """Numbers of one garment; colours linear RGB `[3]`, lengths in metres."""
+
     colour: np.ndarray
     second: np.ndarray
-    stripe: float
-    collar: float
-    slope: float
-    neckline: float
+    stripe: float  # radians per metre
+    collar: float  # height
+    slope: float  # of the collar towards the shoulders
+    neckline: float  # depth of the V
     pattern: int  # index in parameters.PATTERNS
     top: int  # index in parameters.TOPS
 
 
 class EyeLook(NamedTuple):
-    """Iris and eyeballs: canonical and posed centres `[2, 3]` (left, right)."""
+    """Iris and eyeballs."""
 
-    iris: np.ndarray
-    iris_angle: float
-    pupil: float
-    shift: float
-    centres: np.ndarray
-    posed: np.ndarray
+    iris: np.ndarray  # [3] linear RGB
+    iris_angle: float  # radians from the eye's axis
+    pupil: float  # share of the iris
+    shift: float  # of the iris' fibres
+    centres: np.ndarray  # [2, 3] of the canonical eyeballs, left and right
+    posed: np.ndarray  # [2, 3] of the posed ones, camera axes
 
 
 class HatLook(NamedTuple):
+    """Numbers of one hat; colours linear RGB `[3]`."""
+
     colour: np.ndarray
-    second: np.ndarray
+    second: np.ndarray  # of the brim or the rim
     ribs: float  # knitted ribs around the head, 0 = none
-    seams: float
+    seams: float  # 1 where the cloth has seams, 0 where not

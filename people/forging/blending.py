@@ -20,7 +20,7 @@ def area_mask(
 
     Only the face counts (in either region mask `[H, W]`), and nothing that the target's hair covers.
     """
-    mask = np.zeros(regions[0].shape, np.uint8)
+    mask: np.ndarray = np.zeros(regions[0].shape, np.uint8)
     hull = np.concatenate([one[AREAS[area]] for one in points])
     if area == "mouth":  # the whole lower face moves with the mouth
         jaw = np.concatenate([one[5:12] for one in points])
@@ -29,7 +29,7 @@ def area_mask(
     ball = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * grow + 1, 2 * grow + 1))
     mask = cv2.dilate(mask, ball)
     face = ((regions[0] | regions[1]) & Region.SKIN) > 0
-    hair = ((regions[0] & Region.HAIR) > 0).astype(np.uint8)
+    hair: np.ndarray = ((regions[0] & Region.HAIR) > 0).astype(np.uint8)
     if shrink_hair:
         hair = cv2.dilate(hair, np.ones((3, 3), np.uint8))
     return mask * (face & (hair == 0)).astype(np.uint8)
@@ -39,9 +39,11 @@ def match_colour(patch: np.ndarray, target: np.ndarray, mask: np.ndarray, share:
     """Move mean and spread of the patch's Lab values inside the mask towards the target's (Reinhard et al. 2001)."""
     if share == 0 or mask.sum() < 8:
         return patch
-    own, other = (cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) for picture in (patch, target))
+    own = cv2.cvtColor(patch.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    other = cv2.cvtColor(target.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     inside = mask > 0
-    mean, wanted = own[inside].mean(0), other[inside].mean(0)
+    mean = own[inside].mean(0)
+    wanted = other[inside].mean(0)
     gain = np.clip((other[inside].std(0) + 1) / (own[inside].std(0) + 1), 0.6, 1.6)
     moved = (own - mean) * (1 + (gain - 1) * share) + mean + (wanted - mean) * share
     moved = cv2.cvtColor(moved.astype(np.float32), cv2.COLOR_LAB2RGB)
@@ -49,6 +51,7 @@ def match_colour(patch: np.ndarray, target: np.ndarray, mask: np.ndarray, share:
 
 
 def _blend_alpha(target: np.ndarray, patch: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """The weighted mean."""
     return target + alpha[..., None] * (patch.astype(np.float32) - target)
 
 
@@ -70,10 +73,12 @@ def _blend_bands(target: np.ndarray, patch: np.ndarray, alpha: np.ndarray, level
 def _blend_poisson(target: np.ndarray, patch: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Gradients of the patch between the target's values at the rim (Perez et al. 2003)."""
     mask = (alpha > 0.5).astype(np.uint8)
-    mask[[0, -1]] = mask[:, [0, -1]] = 0
+    mask[[0, -1]] = 0
+    mask[:, [0, -1]] = 0
     if mask.sum() < 64:
         return _blend_alpha(target, patch, alpha)
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    rows = np.flatnonzero(mask.any(1))
+    columns = np.flatnonzero(mask.any(0))
     centre = (int(columns[0] + columns[-1] + 1) // 2, int(rows[0] + rows[-1] + 1) // 2)
     source = np.clip(patch + 0.5, 0, 255).astype(np.uint8)
     cloned = cv2.seamlessClone(source, target, mask * 255, centre, cv2.NORMAL_CLONE)
@@ -81,7 +86,7 @@ def _blend_poisson(target: np.ndarray, patch: np.ndarray, alpha: np.ndarray) -> 
     return _blend_alpha(target, cloned, cv2.GaussianBlur(inside[..., 0], (0, 0), 0.8))
 
 
-#: Name -> target and patch `[H, W, 3]`, weight of the patch `[H, W] float32` -> joined picture `[H, W, 3] float32`.
+#: Each takes target and patch `[H, W, 3]` and the patch's weight `[H, W] float32`; it returns `[H, W, 3] float32`.
 BLENDS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]] = {
     "alpha": _blend_alpha,
     "bands": _blend_bands,

@@ -3,17 +3,19 @@
 `METHODS` of `people.forging.methods` says which donor, trace, area and blend make which manipulation.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
 
 import cv2
 import numpy as np
 
+from people.body.checks import Checked
 from people.forging.blending import BLENDS, area_mask, match_colour
 from people.forging.methods import METHODS
-from people.forging.traces import TRACES
+from people.forging.traces import TRACES, Trace
 from semdf.errors import ParameterError
 
-__all__ = ["Settings", "Shown", "draw_settings", "forge"]
+__all__ = ["Forged", "Settings", "Shown", "draw_settings", "forge"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +31,15 @@ class Shown:
     clean: np.ndarray | None = None
 
 
+class Forged(NamedTuple):
+    """A forged frame."""
+
+    shown: Shown
+    altered: np.ndarray  # [H, W] uint8, 1 where a pixel differs from the target's
+
+
 @dataclass(frozen=True)
-class Settings:
+class Settings(Checked):
     """What stays the same through one forged video or picture."""
 
     detail: float  # resolution that survives the generator, 0..1
@@ -41,57 +50,63 @@ class Settings:
     texture: float  # share of lost fine structure that comes back in the wrong place, 0..1
     seed: int  # of the generator's fixed patterns
 
-    def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            low, high = LIMITS[name]
-            if not low <= value <= high:
-                raise ParameterError(f"{name} should lie in {low}..{high}. Found {value}.")
-
-
-TEXTURE = 12.0  # levels of 255
-LIMITS = {"detail": (0.05, 1), "feather": (0.1, 30), "grow": (0, 30), "matching": (0, 1), "grain": (0, 1),
-          "texture": (0, 1),
-          "seed": (0, 1 << 32)}  # fmt: skip
-
-
-def draw_settings(method: str, rng: np.random.Generator) -> Settings:
-    """Random settings of a method (a key of `METHODS`)."""
-    if method not in METHODS:
-        raise ParameterError(f"method should be one of {', '.join(METHODS)}. Found {method!r}.")
-    ranges = METHODS[method]
-    return Settings(
-        float(rng.uniform(*ranges.detail)),
-        float(rng.uniform(*ranges.feather)),
-        int(rng.integers(ranges.grow[0], ranges.grow[1] + 1)),
-        float(rng.uniform(*ranges.matching)),
-        float(rng.uniform(*ranges.grain)),
-        float(rng.uniform(*ranges.texture)),
-        int(rng.integers(1 << 30)),
+    ranges: ClassVar = dict(
+        detail=(0.05, 1),
+        feather=(0.1, 30),
+        grow=(0, 30),
+        matching=(0, 1),
+        grain=(0, 1),
+        texture=(0, 1),
+        seed=(0, 1 << 32),
     )
 
 
-def forge(method: str, target: Shown, donor: Shown, settings: Settings) -> tuple[Shown, np.ndarray]:
-    """Forge one frame; returns what is shown and the altered pixels `[H, W] uint8` (0 or 1)."""
+TEXTURE = 12.0  # levels of 255
+
+
+def draw_settings(method: str, rng: np.random.Generator) -> Settings:
+    """Random settings of a method.
+
+    Raises:
+        ParameterError: the method is none of `METHODS`.
+    """
+    if method not in METHODS:
+        raise ParameterError(f"method: must be one of {', '.join(METHODS)}, found {method!r}")
+    ranges = METHODS[method]
+    return Settings(
+        detail=float(rng.uniform(*ranges.detail)),
+        feather=float(rng.uniform(*ranges.feather)),
+        grow=int(rng.integers(ranges.grow[0], ranges.grow[1] + 1)),
+        matching=float(rng.uniform(*ranges.matching)),
+        grain=float(rng.uniform(*ranges.grain)),
+        texture=float(rng.uniform(*ranges.texture)),
+        seed=int(rng.integers(1 << 30)),
+    )
+
+
+def forge(method: str, target: Shown, donor: Shown, settings: Settings) -> Forged:
+    """Forge one frame by a key of `METHODS`."""
     recipe = METHODS[method]
     patch = _resynthesise(TRACES[recipe.trace], donor, settings)
     if recipe.area == "whole":
         image = np.clip(patch + 0.5, 0, 255).astype(np.uint8)
-        return Shown(image, donor.regions, donor.landmarks), np.ones(image.shape[:2], np.uint8)
-    regions, points = [target.regions, donor.regions], [target.landmarks, donor.landmarks]
+        return Forged(Shown(image, donor.regions, donor.landmarks), np.ones(image.shape[:2], np.uint8))
+    points = [target.landmarks, donor.landmarks]
+    regions = [target.regions, donor.regions]
     mask = area_mask(recipe.area, points, regions, settings.grow)
     patch = match_colour(patch, target.image, mask, settings.matching)
     alpha = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), settings.feather)
     image = BLENDS[recipe.blend](target.image, patch, alpha)
     image = np.clip(image + 0.5, 0, 255).astype(np.uint8)
-    forged = (image != target.image).any(-1)
+    altered = (image != target.image).any(-1)
     inside = alpha > 0.5
     column, row = np.clip(np.round(donor.landmarks), 0, np.array(inside.shape[::-1]) - 1).astype(int).T
     landmarks = np.where(inside[row, column][:, None], donor.landmarks, target.landmarks)
     shown = Shown(image, np.where(inside, donor.regions, target.regions), landmarks.astype(np.float32))
-    return shown, forged.astype(np.uint8)
+    return Forged(shown, altered.astype(np.uint8))
 
 
-def _resynthesise(trace, donor: Shown, settings: Settings) -> np.ndarray:
+def _resynthesise(trace: Trace, donor: Shown, settings: Settings) -> np.ndarray:
     """The generator sees what the camera saw, noise and all, or (`grain` > 0) the noise comes after it.
 
     A share of the fine structure that it lost comes back in the wrong place, as generators invent texture; no

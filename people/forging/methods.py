@@ -1,6 +1,7 @@
 """The manipulations of the eight data sets: which donor, trace, area and blend, in which ranges (all ours)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 __all__ = ["METHODS", "Method"]
 
@@ -9,15 +10,13 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class Method:
-    """One manipulation. donor: key of `donors.DONORS`; trace: of `traces.TRACES`; area: of `blending.AREAS` or
-    "whole"; blend: of `blending.BLENDS`; the ranges are those of `forgeries.Settings`.
-    """
+    """One manipulation; its ranges are those that `people.forging.forgeries.Settings` are drawn from."""
 
-    donor: str
-    trace: str
+    donor: str  # a key of `people.benchmarks.donors.DONORS`
+    trace: str  # a key of `people.forging.traces.TRACES`
     detail: Range
-    area: str = "whole"
-    blend: str = "alpha"
+    area: str = "whole"  # that, or a key of `people.forging.blending.AREAS`
+    blend: str = "alpha"  # a key of `people.forging.blending.BLENDS`
     feather: Range = (2.0, 2.0)
     grow: tuple[int, int] = (4, 4)
     matching: Range = (0.0, 0.0)
@@ -25,16 +24,25 @@ class Method:
     texture: Range = (0.0, 0.0)
 
 
-def _swap(trace: str, detail: Range, **changes) -> Method:
+def _swap(trace: str, detail: Range, **changes: Any) -> Method:
     """Another person's face, colours matched, pasted into the target."""
-    usual = dict(donor="identity", area="face", feather=(2.5, 4.0), grow=(3, 6), matching=(0.85, 1.0),
-                 grain=(0.5, 0.8), texture=(0.3, 0.6))  # fmt: skip
-    return Method(trace=trace, detail=detail, **{**usual, **changes})
+    usual = Method(
+        donor="identity",
+        trace=trace,
+        detail=detail,
+        area="face",
+        feather=(2.5, 4.0),
+        grow=(3, 6),
+        matching=(0.85, 1.0),
+        grain=(0.5, 0.8),
+        texture=(0.3, 0.6),
+    )
+    return replace(usual, **changes)
 
 
-def _edit(donor: str, trace: str, detail: Range, **changes) -> Method:
+def _edit(donor: str, trace: str, detail: Range, grain: Range = (1.0, 1.0)) -> Method:
     """The whole picture comes from the generator; the camera's noise is laid over it."""
-    return Method(donor, trace, detail, **{"texture": (0.3, 0.6), **changes})
+    return Method(donor, trace, detail, grain=grain, texture=(0.3, 0.6))
 
 
 _NONE: Range = (0.0, 0.0)

@@ -1,7 +1,7 @@
 """What generators leave in a picture: lost detail, upsampling patterns, latent grids, warps.
 
-Every function takes a picture `[H, W, 3]` (0..255), a `detail` (resolution that survives, 0..1) and a seed of
-the generator's fixed patterns; it returns `[H, W, 3] float32`. All strengths are ours.
+A trace takes a picture `[H, W, 3]` (0..255), a `detail` (resolution that survives, 0..1) and a seed of the generator's
+fixed patterns; it returns `[H, W, 3] float32`. Some ignore `detail` or the seed. All strengths are ours.
 """
 
 from collections.abc import Callable
@@ -9,37 +9,39 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-__all__ = ["TRACES"]
+__all__ = ["TRACES", "Trace"]
 
 
 def _scale(image: np.ndarray, detail: float, interpolation: int) -> np.ndarray:
+    """A picture made smaller and large again."""
     size = image.shape[1::-1]
     small = cv2.resize(image, None, fx=detail, fy=detail, interpolation=cv2.INTER_AREA)
     return cv2.resize(small, size, interpolation=interpolation).astype(np.float32)
 
 
-def _soften(image: np.ndarray, detail: float, seed: int) -> np.ndarray:
+def _soften(image: np.ndarray, detail: float, _seed: int) -> np.ndarray:
     """An autoencoder's low resolution."""
     return _scale(image, detail, cv2.INTER_LINEAR)
 
 
-def _resample_sharply(image: np.ndarray, detail: float, seed: int) -> np.ndarray:
+def _resample_sharply(image: np.ndarray, detail: float, _seed: int) -> np.ndarray:
     """A texture of few pixels, sampled by a graphics pipeline."""
     return np.clip(_scale(image, detail, cv2.INTER_CUBIC), 0, 255)
 
 
-def _resample_well(image: np.ndarray, detail: float, seed: int) -> np.ndarray:
+def _resample_well(image: np.ndarray, detail: float, _seed: int) -> np.ndarray:
     """An autoencoder of high resolution."""
     return np.clip(_scale(image, detail, cv2.INTER_LANCZOS4), 0, 255)
 
 
-def _transpose(image: np.ndarray, detail: float, seed: int, spread: float = 0.15) -> np.ndarray:
+def _transpose(image: np.ndarray, _detail: float, seed: int, spread: float = 0.15) -> np.ndarray:
     """Halve and upsample by a transposed convolution whose kernel overlaps unevenly (Odena et al. 2016)."""
     rng = np.random.default_rng((seed, 1))
     kernel = (np.outer([1, 2, 1], [1, 2, 1]) * rng.uniform(1 - spread, 1 + spread, (3, 3))).astype(np.float32)
     height, width = image.shape[:2]
-    sparse, ones = np.zeros((height, width, 3), np.float32), np.zeros((height, width), np.float32)
+    sparse = np.zeros((height, width, 3), np.float32)
     sparse[::2, ::2] = cv2.resize(image, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+    ones = np.zeros((height, width), np.float32)
     ones[::2, ::2] = 1
     gain = cv2.filter2D(ones, -1, kernel).mean()
     return np.clip(cv2.filter2D(sparse, -1, kernel) / gain, 0, 255)
@@ -51,8 +53,9 @@ def _shuffle(image: np.ndarray, detail: float, seed: int, spread: float = 0.02) 
     out = _scale(image, detail, cv2.INTER_LANCZOS4)
     for row in range(2):
         for column in range(2):
-            gain, offset = rng.uniform(1 - spread, 1 + spread, 3), rng.uniform(-1.5, 1.5)
-            out[row::2, column::2] = out[row::2, column::2] * gain.astype(np.float32) + np.float32(offset)
+            gain = rng.uniform(1 - spread, 1 + spread, 3).astype(np.float32)
+            offset = np.float32(rng.uniform(-1.5, 1.5))
+            out[row::2, column::2] = out[row::2, column::2] * gain + offset
     return np.clip(out, 0, 255)
 
 
@@ -81,10 +84,12 @@ def _latent(image: np.ndarray, detail: float, seed: int, step: float = 9.0) -> n
     `detail` is the share of the 8 frequencies along each side that survives.
     """
     rng = np.random.default_rng((seed, 4))
-    shift, basis = rng.integers(2, 7, 2), _cosines()
+    shift = rng.integers(2, 7, 2)
+    basis = _cosines()
     height, width = image.shape[:2]
     padded = np.pad(image.astype(np.float32), ((shift[0], 8), (shift[1], 8), (0, 0)), mode="edge")
-    rows, columns = padded.shape[0] // 8 * 8, padded.shape[1] // 8 * 8
+    rows = padded.shape[0] // 8 * 8
+    columns = padded.shape[1] // 8 * 8
     blocks = padded[:rows, :columns].reshape(rows // 8, 8, columns // 8, 8, 3).transpose(0, 2, 4, 1, 3)
     values = basis @ blocks @ basis.T
     radius = np.hypot(*np.indices((8, 8))).astype(np.float32)
@@ -102,17 +107,16 @@ def _latent(image: np.ndarray, detail: float, seed: int, step: float = 9.0) -> n
 
 def _denoise(image: np.ndarray, detail: float, seed: int) -> np.ndarray:
     """A diffusion model: smooth surfaces between kept edges, then its autoencoder's grid."""
-    picture = np.ascontiguousarray(image, np.float32)
-    picture = cv2.bilateralFilter(picture, 7, 18.0, 2.0)
-    picture = 0.5 * picture + 0.5 * cv2.bilateralFilter(picture, 7, 12.0, 2.5)
+    smooth = cv2.bilateralFilter(np.ascontiguousarray(image, np.float32), 7, 18.0, 2.0)
+    picture = 0.5 * smooth + 0.5 * cv2.bilateralFilter(smooth, 7, 12.0, 2.5)
     edges = picture - cv2.GaussianBlur(picture, (0, 0), 1.0)
     return _latent(np.clip(picture + 0.45 * edges, 0, 255), detail, seed)
 
 
-def _pixels(image: np.ndarray, detail: float, seed: int) -> np.ndarray:
+def _pixels(image: np.ndarray, detail: float, _seed: int) -> np.ndarray:
     """A diffusion model on small pixels with a super-resolution stage: smooth, then too sharp at edges."""
-    picture = cv2.bilateralFilter(np.ascontiguousarray(image, np.float32), 5, 14.0, 1.5)
-    picture = _scale(picture, detail, cv2.INTER_CUBIC)
+    smooth = cv2.bilateralFilter(np.ascontiguousarray(image, np.float32), 5, 14.0, 1.5)
+    picture = _scale(smooth, detail, cv2.INTER_CUBIC)
     return np.clip(picture + 0.8 * (picture - cv2.GaussianBlur(picture, (0, 0), 1.2)), 0, 255)
 
 
@@ -122,18 +126,20 @@ def _warp(image: np.ndarray, detail: float, seed: int, reach: float = 1.6) -> np
     height, width = image.shape[:2]
     field = cv2.resize(rng.standard_normal((5, 5, 2), np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
     y, x = np.indices((height, width)).astype(np.float32)
-    moved = image.astype(np.float32)
+    moved: np.ndarray = image.astype(np.float32)
     for way in (reach, -reach):
-        moved = cv2.remap(
-            moved, x + way * field[..., 0], y + way * field[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
+        across = x + way * field[..., 0]
+        down = y + way * field[..., 1]
+        moved = cv2.remap(moved, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     hidden = np.clip(np.abs(field).max(-1) - 0.9, 0, 1)[..., None]  # far moves uncover what was never seen
-    fine, coarse = (_scale(moved, share * detail, cv2.INTER_LINEAR) for share in (1, 0.5))
+    fine = _scale(moved, detail, cv2.INTER_LINEAR)
+    coarse = _scale(moved, 0.5 * detail, cv2.INTER_LINEAR)
     return fine + hidden * (coarse - fine)
 
 
-#: Name -> picture, detail, seed -> picture.
-TRACES: dict[str, Callable[[np.ndarray, float, int], np.ndarray]] = {
+#: Picture, detail, seed -> picture.
+Trace = Callable[[np.ndarray, float, int], np.ndarray]
+TRACES: dict[str, Trace] = {
     "soft": _soften,
     "sharp": _resample_sharply,
     "fine": _resample_well,

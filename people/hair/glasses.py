@@ -1,6 +1,7 @@
 """Spectacles: frames as thick strands before the eyes, and lenses that tint and reflect."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,17 +12,30 @@ from people.hair.growth import FRAME, Strands
 
 __all__ = ["Spectacles", "put_on"]
 
-#: Half width and half height (metres) and exponent of the outline's superellipse.
+
+class _Outline(NamedTuple):
+    """A superellipse."""
+
+    across: float  # half width, metres
+    high: float  # half height, metres
+    power: float  # exponent
+
+
 SHAPES = {
-    "round": (0.0225, 0.0215, 2.0), "oval": (0.0255, 0.0180, 2.2), "square": (0.0265, 0.0180, 5.0),
-    "aviator": (0.0275, 0.0235, 2.6), "cat-eye": (0.0265, 0.0185, 2.8),
-}  # fmt: skip
-WIDTHS = {"thin": 0.0012, "thick": 0.0030, "sun": 0.0026}
-POINTS = 25
+    "round": _Outline(0.0225, 0.0215, 2.0),
+    "oval": _Outline(0.0255, 0.0180, 2.2),
+    "square": _Outline(0.0265, 0.0180, 5.0),
+    "aviator": _Outline(0.0275, 0.0235, 2.6),
+    "cat-eye": _Outline(0.0265, 0.0185, 2.8),
+}
+WIDTHS = {"thin": 0.0012, "thick": 0.0030, "sun": 0.0026}  # of the frame, metres
+POINTS = 25  # of each strand of the frame
 
 
 @dataclass(frozen=True, eq=False)
 class Spectacles:
+    """Glasses on one person."""
+
     frame: Strands
     lenses: np.ndarray  # [2, 25, 3] offsets of the outlines from the frame's root
     tint: np.ndarray  # [3] share of light that passes
@@ -64,12 +78,21 @@ def put_on(glasses: Glasses, body: np.ndarray, size: float) -> Spectacles:
         lines.append(hinge + (hook - hinge) * t + swell)
     offsets = np.stack(lines) - body[root]
     count = len(lines)
-    corners, weights = np.full((count, 3), root), np.tile(np.array([1, 0, 0], np.float32), (count, 1))
     width = np.full(count, WIDTHS[glasses.kind]) * size
-    width[3:] *= 1.15
-    colour = np.tile(np.asarray(glasses.colour, np.float32), (count, 1))
-    rise = np.ones((count, POINTS), np.float32)
-    frame = Strands(corners, weights, offsets.astype(np.float32), rise, colour, width.astype(np.float32), FRAME)
+    width[3:] *= 1.15  # the temples
+    frame = Strands(
+        corners=np.full((count, 3), root),
+        weights=np.tile(np.array([1, 0, 0], np.float32), (count, 1)),
+        offsets=offsets.astype(np.float32),
+        rise=np.ones((count, POINTS), np.float32),
+        colour=np.tile(np.asarray(glasses.colour, np.float32), (count, 1)),
+        width=width.astype(np.float32),
+        kind=FRAME,
+    )
     sun = glasses.kind == "sun"
-    tint = np.asarray(glasses.tint if sun else (0.93, 0.94, 0.94), np.float32)
-    return Spectacles(frame, offsets[:2].astype(np.float32), tint, 0.10 if sun else 0.06)
+    return Spectacles(
+        frame=frame,
+        lenses=offsets[:2].astype(np.float32),
+        tint=np.asarray(glasses.tint if sun else (0.93, 0.94, 0.94), np.float32),
+        mirror=0.10 if sun else 0.06,
+    )

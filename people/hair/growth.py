@@ -6,15 +6,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from people.body.hairstyles import TABLE, HairShape, Style
-from people.body.parameters import Person
+from people.body.parameters import Hat, Person
 from people.body.skull import MIDDLE, Skull, unit
-from people.hair.follicles import GUIDES, scalp_follicles
+from people.hair.follicles import GUIDES, Follicles, scalp_follicles
 from people.hair.hats import edge_height
 
 __all__ = ["BEARD", "BROW", "FRAME", "HAIR", "LASH", "Strands", "grow_hair"]
 
-POINTS = 14  # of a strand
-HAIR, BEARD, BROW, LASH, FRAME = range(5)  # kinds of strands
+POINTS = 14  # of a lock
+#: Kinds of strands.
+HAIR, BEARD, BROW, LASH, FRAME = range(5)
+#: The direction of combing `[P, 3]` at points `[P, 3]` relative to the head's middle.
+Comb = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,14 +39,15 @@ def _along(way: np.ndarray, place: np.ndarray) -> np.ndarray:
     return unit(way - 0.92 * (way * out).sum(-1, keepdims=True) * out)
 
 
-def _field(style: Style, comb: Callable, place: np.ndarray) -> np.ndarray:
+def _field(style: Style, comb: Comb, place: np.ndarray) -> np.ndarray:
+    """Where the comb pulls hair at points relative to the head's middle: along the scalp, or straight to a tie."""
     if style.comb == "up":
         return 0.0 * place
     return unit(comb(place)) if style.comb == "tie" else _along(comb(place), place)
 
 
-def _comb(style: Style, parting: float, side: float) -> Callable[[np.ndarray], np.ndarray]:
-    """The direction that hair is combed in at points relative to the head's middle."""
+def _comb(style: Style, parting: float, side: float) -> Comb:
+    """The style's way of combing; `side` is 1 or -1, the side that hair is swept to."""
 
     def down(p: np.ndarray) -> np.ndarray:
         return np.stack([p[:, 0] - parting, p[:, 1] - 0.065, np.full(len(p), -0.03)], -1)
@@ -84,10 +88,12 @@ def _comb(style: Style, parting: float, side: float) -> Callable[[np.ndarray], n
     return {comb.__name__: comb for comb in combs}[style.comb]
 
 
-def _grow_locks(person: Person, style: Style, skull: Skull, roots: np.ndarray, size: float,
-                rng: np.random.Generator) -> np.ndarray:  # fmt: skip
+def _grow_locks(
+    person: Person, style: Style, skull: Skull, roots: np.ndarray, size: float, rng: np.random.Generator
+) -> np.ndarray:
     """Paths `[G, K, 3]` of the locks, in metres of the person."""
-    hair, count = person.hair, len(roots)
+    hair = person.hair
+    count = len(roots)
     side = 1.0 if hair.tilt >= 0 else -1.0
     comb = _comb(style, hair.parting, side)
     start = (roots - skull.middle) / size
@@ -99,26 +105,18 @@ def _grow_locks(person: Person, style: Style, skull: Skull, roots: np.ndarray, s
     lift = np.clip((style.lift + style.quiff * front) * (0.7 + 0.3 * hair.thickness), 0, 1.1)
     out = unit(roots - skull.middle)
     if person.clothes.hat is not None:  # pressed down
-        lift, length = 0.3 * lift, np.where(length < 0.15 * size, (0.35 if style.curl else 0.6) * length, length)
+        lift = 0.3 * lift
+        length = np.where(length < 0.15 * size, (0.35 if style.curl else 0.6) * length, length)
     mess = 0.35 * hair.mess * (0.4 if style.comb == "tie" else 1.0)
-    way = unit(
-        out * lift[:, None]
-        + _field(style, comb, start) * (1 - 0.75 * lift)[:, None]
-        + mess * rng.normal(0, 0.5, (count, 3))
-    )
-    lowest = np.full(count, -9.0) if style.cut is None else style.cut * hair.length + rng.normal(0, 0.006, count)
-    if style.fringe is not None:
-        fringed = (start[:, 1] < -0.03) & (np.abs(start[:, 0]) < 0.066) & (start[:, 2] > 0.02)
-        edge = (
-            style.fringe
-            + rng.uniform(-0.004, 0.014)
-            - 0.12 * np.maximum(np.abs(start[:, 0]) - 0.03, 0)
-            + 0.003 * hair.mess * rng.normal(0, 1, count)
-        )
-        lowest = np.where(fringed, edge, lowest)
+    combed = _field(style, comb, start) * (1 - 0.75 * lift)[:, None]
+    way = unit(out * lift[:, None] + combed + mess * rng.normal(0, 0.5, (count, 3)))
+    fringed = (start[:, 1] < -0.03) & (np.abs(start[:, 0]) < 0.066) & (start[:, 2] > 0.02)
+    lowest = _lowest(person, style, start, fringed, rng)
     wobble = rng.normal(0, 1, (count, 3))
-    paths, point = np.empty((count, POINTS, 3)), roots.copy()
-    finer = 3 if style.top > 0.15 else 1
+    opened = np.abs(start[:, 0]) > 0.004 if style.fringe is None else ~fringed  # locks that part before the face
+    paths = np.empty((count, POINTS, 3))
+    point = roots.copy()
+    finer = 3 if style.top > 0.15 else 1  # steps between two points of a path
     step = (length / (POINTS - 1) / finer)[:, None]
     stopped = np.zeros(count, bool)
     for k in range((POINTS - 1) * finer + 1):
@@ -127,16 +125,15 @@ def _grow_locks(person: Person, style: Style, skull: Skull, roots: np.ndarray, s
         place = (point - skull.middle) / size
         near = np.clip(1 - skull.height(point) / 0.03, 0, 1)[:, None]
         field = _field(style, comb, place)
-        way = unit(way + 0.55 * near * field + style.gravity * np.array([0, 0, -0.8])
-                    + 0.10 * mess * wobble)  # fmt: skip
+        way = unit(way + 0.55 * near * field + style.gravity * np.array([0, 0, -0.8]) + 0.10 * mess * wobble)
         new = skull.push(point + way * step, (0.0035 + 0.004 * hair.thickness) * size)
-        low = place[:, 2] < 0.045
         if style.cut is not None:  # long hair frames the face
-            ahead = low & (place[:, 1] < -0.02) & (np.abs(start[:, 0]) > 0.004 if style.fringe is None else ~fringed)
+            ahead = (place[:, 2] < 0.045) & (place[:, 1] < -0.02) & opened
             open_to = 0.064 + 0.006 * np.sin(np.arange(count) * 2.4)
             open_to = open_to * np.clip((0.05 - place[:, 2]) / 0.06, 0, 1) * size
             x = new[:, 0] - skull.middle[0]
-            new[:, 0] = np.where(ahead, skull.middle[0] + np.sign(x) * np.maximum(np.abs(x), open_to), new[:, 0])
+            aside = skull.middle[0] + np.sign(x) * np.maximum(np.abs(x), open_to)
+            new[:, 0] = np.where(ahead, aside, new[:, 0])
         stopped |= place[:, 2] < lowest
         if style.tie is not None:
             stopped |= np.linalg.norm(place - np.asarray(style.tie), axis=1) < 0.014
@@ -144,26 +141,89 @@ def _grow_locks(person: Person, style: Style, skull: Skull, roots: np.ndarray, s
     return paths
 
 
+def _lowest(
+    person: Person, style: Style, start: np.ndarray, fringed: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Height relative to the head's middle at which each lock `[G]` is cut; `fringed` are those over the forehead."""
+    hair = person.hair
+    count = len(start)
+    lowest = np.full(count, -9.0)  # far below: not cut
+    if style.cut is not None:
+        lowest = style.cut * hair.length + rng.normal(0, 0.006, count)
+    if style.fringe is None:
+        return lowest
+    edge = (
+        style.fringe
+        + rng.uniform(-0.004, 0.014)
+        - 0.12 * np.maximum(np.abs(start[:, 0]) - 0.03, 0)
+        + 0.003 * hair.mess * rng.normal(0, 1, count)
+    )
+    return np.where(fringed, edge, lowest)
+
+
 def grow_hair(person: Person, shape: HairShape, body: np.ndarray, size: float) -> Strands | None:
-    """Hair of a person on the neutral mesh `body`; nothing for bald heads."""
-    style, hair, roots = shape.style, person.hair, scalp_follicles()
+    """Hair of a person on the neutral mesh `body`; None for bald heads."""
+    style = shape.style
     if style.count == 0:
         return None
     rng = np.random.default_rng(person.seed + 4)
+    roots = scalp_follicles()
     skull = Skull(body, ears=style.cut is not None)
     base = roots.at(body)
     locks = _grow_locks(person, style, skull, base[:GUIDES], size, rng)
     angle = np.arctan2(roots.points[:, 0], -(roots.points[:, 1] + 0.06))
     above = roots.points[:, 2] - np.interp(angle, TABLE, shape.hairline)
+    chosen = _choose(person, style, roots, angle, above, rng)
+    parts = [_follow_locks(person, style, skull, roots, base, locks, chosen, above, size, rng)]
+    if style.tail and person.clothes.hat is None:
+        parts.append(_tail(person, style, skull, roots, base, size, rng))
+    return Strands(
+        corners=np.concatenate([part.corners for part in parts]),
+        weights=np.concatenate([part.weights for part in parts]).astype(np.float32),
+        offsets=np.concatenate([part.offsets for part in parts]).astype(np.float32),
+        rise=np.concatenate([part.rise for part in parts]).astype(np.float32),
+        colour=np.concatenate([part.colour for part in parts]).astype(np.float32),
+        width=np.concatenate([part.width for part in parts]).astype(np.float32),
+    )
+
+
+def _choose(
+    person: Person, style: Style, roots: Follicles, angle: np.ndarray, above: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Numbers of the roots that grow hair: above the hair line, where the style is not bare, outside a hat.
+
+    Args:
+        angle: [R], of the roots about the vertical axis.
+        above: [R], their height over the hair line, metres.
+    """
+    hair = person.hair
     lumps = rng.normal(0, 0.0022, GUIDES)[roots.lock] + rng.normal(0, 0.0022, len(angle))
     keep = above + lumps * (1.6 if hair.mess > 0.6 else 1.0) > 0
     if style.bare:
         height = roots.points[:, 2] - MIDDLE[2] + 0.03 * (np.abs(angle) > 2)
         keep &= height + lumps * 3 < style.bare
     if person.clothes.hat is not None:
-        keep &= _outside_hat(person, roots.points)
-    chosen = np.flatnonzero(keep)[: int(style.count * (0.75 + 0.25 * hair.thickness) * (1 - 0.25 * person.ageing))]
-    count, lock = len(chosen), roots.lock[chosen]
+        keep &= _outside_hat(person.clothes.hat, roots.points)
+    most = int(style.count * (0.75 + 0.25 * hair.thickness) * (1 - 0.25 * person.ageing))
+    return np.flatnonzero(keep)[:most]
+
+
+def _follow_locks(
+    person: Person,
+    style: Style,
+    skull: Skull,
+    roots: Follicles,
+    base: np.ndarray,
+    locks: np.ndarray,
+    chosen: np.ndarray,
+    above: np.ndarray,
+    size: float,
+    rng: np.random.Generator,
+) -> Strands:
+    """A hair at each chosen root along the path of its lock, with an end, a curl and a colour of its own."""
+    hair = person.hair
+    count = len(chosen)
+    lock = roots.lock[chosen]
     if style.curl:  # curls need more points
         between = np.stack([locks[:, :-1], (locks[:, :-1] + locks[:, 1:]) / 2], 2).reshape(GUIDES, -1, 3)
         locks = np.concatenate([between, locks[:, -1:]], 1)
@@ -183,19 +243,32 @@ def grow_hair(person: Person, shape: HairShape, body: np.ndarray, size: float) -
     world = skull.push(base[chosen][:, None] + offsets, 0.0012)
     rise = np.clip(skull.height(world) / (0.010 + 0.02 * (style.curl > 0)), 0.0, 1)
     colour = _colours(person, rng, lock)
-    width = style.width * rng.uniform(0.7, 1.3, count) * size
-    parts = [(roots.corners[chosen], roots.weights[chosen], (world - base[chosen][:, None]), rise, colour, width)]
-    if style.tail and person.clothes.hat is None:
-        parts.append(_tail(person, style, skull, roots, base, size, rng))
-    joined = [np.concatenate(part) for part in zip(*parts, strict=True)]
-    corners, weights, offsets, rise, colour, width = joined
-    floats = (part.astype(np.float32) for part in (weights, offsets, rise, colour, width))
-    return Strands(corners, *floats)
+    return Strands(
+        corners=roots.corners[chosen],
+        weights=roots.weights[chosen],
+        offsets=world - base[chosen][:, None],
+        rise=rise,
+        colour=colour,
+        width=style.width * rng.uniform(0.7, 1.3, count) * size,
+    )
 
 
-def _curls(style: Style, wave: float, curl: float, rng: np.random.Generator, lock: np.ndarray, length: np.ndarray,
-           t: np.ndarray) -> np.ndarray:  # fmt: skip
-    """Helices of the locks, slow waves, and the random turns of frizzy hair."""
+def _curls(
+    style: Style,
+    wave: float,
+    curl: float,
+    rng: np.random.Generator,
+    lock: np.ndarray,
+    length: np.ndarray,
+    t: np.ndarray,
+) -> np.ndarray:
+    """Helices of the locks, slow waves, and the random turns of frizzy hair: offsets `[S, K, 3]`.
+
+    Args:
+        lock: [S], that each hair belongs to.
+        length: [S, 1, 1], metres.
+        t: [1, K, 1], place along the hair, 0..1.
+    """
     count = len(lock)
     phase = rng.uniform(0, 2 * np.pi, GUIDES)[lock][:, None] + rng.normal(0, 0.35, (count, 1))
     axes = rng.normal(0, 1, (2, GUIDES, 3))[:, lock]
@@ -212,11 +285,20 @@ def _curls(style: Style, wave: float, curl: float, rng: np.random.Generator, loc
     return total
 
 
-def _tail(person: Person, style: Style, skull: Skull, roots, base: np.ndarray, size: float, rng) -> tuple:
+def _tail(
+    person: Person,
+    style: Style,
+    skull: Skull,
+    roots: Follicles,
+    base: np.ndarray,
+    size: float,
+    rng: np.random.Generator,
+) -> Strands:
     """A ponytail that falls from the tie, or a bun around it."""
     knot = skull.middle + np.asarray(style.tie) * size
     near = int(np.linalg.norm(base - knot, axis=1).argmin())
-    count, t = 1500, np.linspace(0, 1, POINTS)[None, :, None]
+    count = 1500
+    t = np.linspace(0, 1, POINTS)[None, :, None]
     if style.tail > 0:
         length = style.tail * person.hair.length * np.exp(rng.normal(0, 0.12, (count, 1, 1)))
         spread = rng.normal(0, 1, (count, 1, 3)) * np.array([0.018, 0.012, 0.006])
@@ -236,21 +318,27 @@ def _tail(person: Person, style: Style, skull: Skull, roots, base: np.ndarray, s
         loose = np.where(rng.random((count, 1, 1)) < 0.03, 0.012, 0.003)
         path = path + loose * rng.normal(0, 1, (count, 1, 3)) * t
         rise = np.clip(radius[..., 0] / -style.tail - 0.3, 0, 1) * np.ones((1, POINTS))
-    offsets = knot - base[near] + path * size
     lock = rng.integers(0, GUIDES, count)
-    width = np.full(count, 0.0009 * size)
-    corners, weights = (np.repeat(part[near][None], count, 0) for part in (roots.corners, roots.weights))
-    return corners, weights, offsets, np.clip(rise, 0, 1), _colours(person, rng, lock), width
+    return Strands(
+        corners=np.repeat(roots.corners[near][None], count, 0),
+        weights=np.repeat(roots.weights[near][None], count, 0),
+        offsets=knot - base[near] + path * size,
+        rise=np.clip(rise, 0, 1),
+        colour=_colours(person, rng, lock),
+        width=np.full(count, 0.0009 * size),
+    )
 
 
-def _outside_hat(person: Person, points: np.ndarray) -> np.ndarray:
+def _outside_hat(hat: Hat, points: np.ndarray) -> np.ndarray:
+    """Whether canonical points `[R, 3]` lie below a hat's edge."""
     angle = np.arctan2(points[:, 0], -(points[:, 1] + 0.06))
-    return points[:, 2] < edge_height(person.clothes.hat, angle) + 0.004
+    return points[:, 2] < edge_height(hat, angle) + 0.004
 
 
 def _colours(person: Person, rng: np.random.Generator, lock: np.ndarray) -> np.ndarray:
     """Colour of each hair: locks differ a little, grey hairs are among the others."""
-    hair, count = person.hair, len(lock)
+    hair = person.hair
+    count = len(lock)
     tone = np.exp(0.18 * rng.normal(0, 1, GUIDES)[lock] + 0.20 * rng.normal(0, 1, count))[:, None]
     warm = np.array([1.0, 0.96, 0.9]) ** rng.normal(0, 1, (count, 1))
     colour = np.asarray(hair.colour) * tone * warm

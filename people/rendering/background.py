@@ -1,5 +1,6 @@
 """Blurred rooms, streets and gardens behind a person, in linear light."""
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import cv2
@@ -7,9 +8,9 @@ import numpy as np
 
 __all__ = ["PLACES", "draw_background", "place_of"]
 
-GRID = 160
+GRID = 160  # pixels that a place is drawn at before it is blurred
 PLACES = ("studio", "wall", "bricks", "room", "window", "office", "garden", "street", "night", "beach")
-SHARES = (0.14, 0.13, 0.06, 0.16, 0.10, 0.10, 0.13, 0.09, 0.06, 0.03)
+SHARES = (0.14, 0.13, 0.06, 0.16, 0.10, 0.10, 0.13, 0.09, 0.06, 0.03)  # how often each is drawn (ours)
 
 
 def place_of(seed: int) -> str:
@@ -22,7 +23,7 @@ def draw_background(seed: int, size: int, blur: float = 1.0) -> np.ndarray:
     """A background `[size, size, 3] float32` in linear light; `blur` 1 is an average depth of field."""
     rng = np.random.default_rng(seed)
     place = str(rng.choice(PLACES, p=SHARES))
-    picture = np.clip(globals()[f"_{place}"](rng), 0.003, 6.0).astype(np.float32)
+    picture = np.clip(PAINTERS[place](rng), 0.003, 6.0).astype(np.float32)
     radius = rng.uniform(2.2, 7.0) * (0.15 + blur) * (0.6 if place in ("studio", "wall") else 1.0)
     picture = _defocus(picture, radius)
     picture = cv2.resize(picture, (size, size), interpolation=cv2.INTER_CUBIC)
@@ -44,12 +45,14 @@ def _muted(rng: np.random.Generator, low: float, high: float, spread: float = 0.
 
 
 def _grain(rng: np.random.Generator, sigma: float) -> np.ndarray:
+    """Smooth noise `[160, 160]` of unit variance, `sigma` pixels wide."""
     grain = cv2.GaussianBlur(rng.standard_normal((GRID, GRID)), (0, 0), sigma)
     return grain / grain.std()
 
 
 def _box(picture: np.ndarray, left: float, top: float, width: float, height: float, colour: np.ndarray) -> None:
-    first, second = (int(left), int(top)), (int(left + width), int(top + height))
+    first = (int(left), int(top))
+    second = (int(left + width), int(top + height))
     cv2.rectangle(picture, first, second, np.asarray(colour, float).tolist(), -1)
 
 
@@ -67,8 +70,11 @@ def _wall(rng: np.random.Generator) -> np.ndarray:
     fall = 1 + slope[0] * across[:, None] + slope[1] * across[None]
     picture = _muted(rng, 0.08, 0.65, 0.2) * fall[..., None] * (1 + 0.03 * _grain(rng, 3)[..., None])
     if rng.random() < 0.5:  # a picture or a corner of the room
-        _box(picture, rng.uniform(-20, GRID), rng.uniform(-10, 60), rng.uniform(20, 60), rng.uniform(20, 60),
-             _muted(rng, 0.04, 0.5, 0.3))  # fmt: skip
+        left = rng.uniform(-20, GRID)
+        top = rng.uniform(-10, 60)
+        width = rng.uniform(20, 60)
+        height = rng.uniform(20, 60)
+        _box(picture, left, top, width, height, _muted(rng, 0.04, 0.5, 0.3))
     if rng.random() < 0.3:
         edge = int(rng.uniform(0.1, 0.9) * GRID)
         picture[:, edge:] *= rng.uniform(0.6, 0.9)
@@ -76,13 +82,15 @@ def _wall(rng: np.random.Generator) -> np.ndarray:
 
 
 def _bricks(rng: np.random.Generator) -> np.ndarray:
-    mortar, brick = _muted(rng, 0.2, 0.45), np.array([0.24, 0.10, 0.065]) * rng.uniform(0.5, 1.6)
+    mortar = _muted(rng, 0.2, 0.45)
+    brick = np.array([0.24, 0.10, 0.065]) * rng.uniform(0.5, 1.6)
     if rng.random() < 0.35:
         brick = _muted(rng, 0.3, 0.6, 0.05)
     picture = np.tile(mortar, (GRID, GRID, 1))
-    high, wide = rng.integers(9, 15), rng.integers(22, 34)
-    for row, top in enumerate(range(-2, GRID, int(high))):
-        for left in range(-int(wide) // 2 * (row % 2), GRID, int(wide)):
+    high = int(rng.integers(9, 15))
+    wide = int(rng.integers(22, 34))
+    for row, top in enumerate(range(-2, GRID, high)):
+        for left in range(-wide // 2 * (row % 2), GRID, wide):
             _box(picture, left + 1, top + 1, wide - 3, high - 3, brick * np.exp(rng.normal(0, 0.16)))
     return picture * (1 + 0.08 * _grain(rng, 1.5)[..., None])
 
@@ -91,12 +99,15 @@ def _room(rng: np.random.Generator) -> np.ndarray:
     """Shelves with books, a door, a plant, a lamp."""
     picture = _wall(rng)
     if rng.random() < 0.55:
-        left, width, shelf = rng.uniform(-30, 110), rng.uniform(40, 90), rng.uniform(20, 30)
+        left = rng.uniform(-30, 110)
+        width = rng.uniform(40, 90)
+        shelf = rng.uniform(20, 30)
         _box(picture, left, -2, width, GRID + 4, _muted(rng, 0.03, 0.25, 0.25))
         for top in np.arange(rng.uniform(-10, 10), GRID, shelf):
             x = left + 2
             while x < left + width - 4:
-                wide, tall = rng.uniform(2, 5), shelf * rng.uniform(0.55, 0.85)
+                wide = rng.uniform(2, 5)
+                tall = shelf * rng.uniform(0.55, 0.85)
                 _box(picture, x, top + shelf - tall, wide, tall - 2, _muted(rng, 0.02, 0.4, 0.5))
                 x += wide + 0.5
     else:
@@ -111,7 +122,8 @@ def _room(rng: np.random.Generator) -> np.ndarray:
 
 def _leaves(picture: np.ndarray, rng: np.random.Generator, x: float, y: float, count: int) -> None:
     for _ in range(count):
-        angle, reach = rng.uniform(-np.pi, 0), rng.uniform(8, 38)
+        angle = rng.uniform(-np.pi, 0)
+        reach = rng.uniform(8, 38)
         end = (int(x + reach * np.cos(angle)), int(y + reach * np.sin(angle)))
         colour = np.array([0.05, 0.12, 0.03]) * np.exp(rng.normal(0, 0.5))
         axes = (int(rng.uniform(4, 10)), int(rng.uniform(2, 4)))
@@ -120,9 +132,11 @@ def _leaves(picture: np.ndarray, rng: np.random.Generator, x: float, y: float, c
 
 def _window(rng: np.random.Generator) -> np.ndarray:
     picture = _wall(rng) * 0.7
-    left, width = rng.uniform(-30, 90), rng.uniform(50, 110)
+    left = rng.uniform(-30, 90)
+    width = rng.uniform(50, 110)
     outside = _garden(rng) * rng.uniform(1.5, 3.0)
-    first, last = int(max(left, 0)), int(min(left + width, GRID))
+    first = int(max(left, 0))
+    last = int(min(left + width, GRID))
     low = int(rng.uniform(110, 160))
     picture[:low, first:last] = outside[:low, first:last]
     frame = _muted(rng, 0.2, 0.6, 0.05)
@@ -178,7 +192,8 @@ def _street(rng: np.random.Generator) -> np.ndarray:
     picture = _sky(rng)
     x = -10.0
     while x < GRID:
-        width, top = rng.uniform(24, 60), rng.uniform(-10, 80)
+        width = rng.uniform(24, 60)
+        top = rng.uniform(-10, 80)
         wall = _muted(rng, 0.08, 0.5, 0.2)
         _box(picture, x, top, width, GRID, wall)
         for row in np.arange(top + 5, GRID - 30, 14):
@@ -198,14 +213,32 @@ def _night(rng: np.random.Generator) -> np.ndarray:
     picture = np.tile(np.array([0.010, 0.012, 0.022]), (GRID, GRID, 1)) * (1 + 0.2 * _grain(rng, 8)[..., None])
     colours = np.array([[1, 0.75, 0.35], [1, 0.3, 0.15], [0.4, 0.6, 1], [1, 0.95, 0.85], [0.3, 1, 0.5]])
     for _ in range(rng.integers(25, 80)):
-        x, y = int(rng.uniform(0, GRID)), int(np.clip(rng.normal(80, 38), 0, GRID - 1))
+        x = int(rng.uniform(0, GRID))
+        y = int(np.clip(rng.normal(80, 38), 0, GRID - 1))
         picture[y : y + 2, x : x + 2] += colours[rng.choice(5, p=[0.4, 0.2, 0.15, 0.2, 0.05])] * rng.uniform(4, 26)
     return picture
 
 
 def _beach(rng: np.random.Generator) -> np.ndarray:
-    picture, sea, sand = _sky(rng), int(rng.uniform(50, 90)), int(rng.uniform(100, 135))
+    picture = _sky(rng)
+    sea = int(rng.uniform(50, 90))
+    sand = int(rng.uniform(100, 135))
     picture[sea:sand] = np.array([0.06, 0.22, 0.32]) * rng.uniform(0.6, 1.4)
     picture[sea:sand] *= np.exp(0.12 * _grain(rng, 2))[sea:sand, :, None]
     picture[sand:] = np.array([0.55, 0.44, 0.29]) * rng.uniform(0.6, 1.2)
     return picture
+
+
+#: Place -> what draws it, `[160, 160, 3]`.
+PAINTERS: dict[str, Callable[[np.random.Generator], np.ndarray]] = {
+    "studio": _studio,
+    "wall": _wall,
+    "bricks": _bricks,
+    "room": _room,
+    "window": _window,
+    "office": _office,
+    "garden": _garden,
+    "street": _street,
+    "night": _night,
+    "beach": _beach,
+}

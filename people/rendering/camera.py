@@ -21,6 +21,7 @@ def expose(linear: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def _vignette(height: int, width: int) -> np.ndarray:
+    """How much light the corners lose: `[H, W, 1]`, 0 in the middle."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     radius = ((x / width - 0.5) ** 2 + (y / height - 0.5) ** 2) * 2
     return (radius**1.3)[..., None]
@@ -31,8 +32,10 @@ def _smear(picture: np.ndarray, length: float, angle: float) -> np.ndarray:
     half = int(np.ceil(length / 2)) + 1
     kernel = np.zeros((2 * half + 1, 2 * half + 1), np.float32)
     for t in np.linspace(-0.5, 0.5, 33):
-        x, y = half + t * length * np.cos(angle), half - t * length * np.sin(angle)
-        i, j = int(x), int(y)
+        x = half + t * length * np.cos(angle)
+        y = half - t * length * np.sin(angle)
+        i = int(x)
+        j = int(y)
         for row, column in ((j, i), (j, i + 1), (j + 1, i), (j + 1, i + 1)):
             kernel[row, column] += (1 - abs(x - column)) * (1 - abs(y - row))
     return cv2.filter2D(picture, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REFLECT)

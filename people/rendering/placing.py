@@ -1,23 +1,41 @@
 """Where things are in camera axes and in the picture: the head's turn, projection, strands, lenses."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from people.body.parameters import Pose
+from people.drawing.light import LightField
+from people.drawing.mesh import Mesh
 from people.drawing.strands import draw_strands, light_strands
 from people.drawing.surface import Region
+from people.hair.glasses import Spectacles
 from people.hair.growth import BEARD, BROW, FRAME, HAIR, LASH, Strands
-from people.rendering.sitter import Mesh, Sitter
-from people.skin.shading import LightField
+from people.rendering.sitter import Sitter
 
-__all__ = ["Canvas", "Placed", "paint_strands", "place", "place_strands", "project"]
+__all__ = ["Canvas", "Placed", "paint_strands", "place", "place_strands", "project", "turn"]
 
 FIELD = 0.324  # metres that a frame shows at zoom 1
-#: Shine, scatter, and the slack of the depth test by kind of strand.
-GLOSS = {HAIR: (1.0, 1.0, 0.002), BEARD: (0.5, 0.9, 0.006), BROW: (0.3, 0.8, 0.010), LASH: (0.0, 0.5, 0.012),
-         FRAME: (1.2, 0.9, 0.0)}  # fmt: skip
+
+
+class _Gloss(NamedTuple):
+    """How a kind of strand is drawn, see `people.drawing.strands`."""
+
+    shine: float
+    scatter: float
+    slack: float
+
+
+#: By kind, in the order that they are drawn in.
+GLOSS = {
+    BROW: _Gloss(0.3, 0.8, 0.010),
+    LASH: _Gloss(0.0, 0.5, 0.012),
+    BEARD: _Gloss(0.5, 0.9, 0.006),
+    FRAME: _Gloss(1.2, 0.9, 0.0),
+    HAIR: _Gloss(1.0, 1.0, 0.002),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,10 +50,10 @@ class Placed:
 class Canvas:
     """What strands are blended into; samples of a window whose corner is at (left, top) of `size` samples."""
 
-    image: np.ndarray
-    depth: np.ndarray
-    regions: np.ndarray
-    cover: np.ndarray
+    image: np.ndarray  # [H, W, 3] float32, linear
+    depth: np.ndarray  # [H, W] float32, 1 / depth
+    regions: np.ndarray  # [H, W] uint8, bits
+    cover: np.ndarray  # [H, W] float32, share that strands of the last kind cover
     left: int
     top: int
     size: int
@@ -56,10 +74,8 @@ def place(sitter: Sitter, mesh: Mesh, pose: Pose) -> tuple[np.ndarray, np.ndarra
 
     The head bends about the base of the neck; the shoulders keep a third of the turn.
     """
-    points, normals = (
-        _camera_axes(mesh.vertices, mesh.turning, sitter, pose),
-        turn(mesh.normals, pose, 0.35 + 0.65 * mesh.turning),
-    )
+    points = _camera_axes(mesh.vertices, mesh.turning, sitter, pose)
+    normals = turn(mesh.normals, pose, 0.35 + 0.65 * mesh.turning)
     normals = normals[:, [0, 2, 1]] * np.array([1, 1, -1])
     return points, np.ascontiguousarray(normals, np.float32)
 
@@ -79,7 +95,9 @@ def _camera_axes(points: np.ndarray, turning: np.ndarray, sitter: Sitter, pose: 
 
 def place_strands(sitter: Sitter, mesh: Mesh, pose: Pose) -> list[Placed]:
     """All strands of a person; long hair follows the head's turn less towards its ends."""
-    strands = (*sitter.strands, *((sitter.spectacles.frame,) if sitter.spectacles else ()))
+    strands = list(sitter.strands)
+    if sitter.spectacles:
+        strands.append(sitter.spectacles.frame)
     placed = []
     for part in strands:
         roots = (mesh.vertices[part.corners] * part.weights[..., None]).sum(1)
@@ -92,10 +110,11 @@ def place_strands(sitter: Sitter, mesh: Mesh, pose: Pose) -> list[Placed]:
 
 def paint_strands(placed: list[Placed], field: LightField, canvas: Canvas, sitter: Sitter) -> None:
     """Light and blend brows, lashes, beard, lenses, frames and hair, in this order; `canvas.cover` is the hair's."""
-    order = sorted(placed, key=lambda part: (BROW, LASH, BEARD, FRAME, HAIR).index(part.strands.kind))
+    kinds = list(GLOSS)
+    order = sorted(placed, key=lambda part: kinds.index(part.strands.kind))
     for part in order:
-        if part.strands.kind == FRAME:
-            _paint_lenses(part, field, canvas, sitter)
+        if part.strands.kind == FRAME and sitter.spectacles:
+            _paint_lenses(part, field, canvas, sitter.spectacles)
         _paint_group(part, field, canvas)
     if order[-1].strands.kind != HAIR:
         canvas.cover[:] = 0
@@ -103,31 +122,41 @@ def paint_strands(placed: list[Placed], field: LightField, canvas: Canvas, sitte
 
 def _paint_group(part: Placed, field: LightField, canvas: Canvas) -> None:
     strands = part.strands
-    shine, scatter, slack = GLOSS[strands.kind]
+    gloss = GLOSS[strands.kind]
     middle = np.array([0, 0.02, -canvas.pose.distance - 0.06], np.float32)
     radiance = np.empty(part.points.shape, np.float32)
-    light_strands(
-        part.points, strands.rise, strands.colour, shine, scatter, field.direction, field.right, field.up,
-        field.origin_u, field.origin_v, field.scale, field.depth, field.key, field.ambient, field.fill_direction,
-        field.fill, middle, field.shadow, radiance,
-    )  # fmt: skip
+    light_strands(part.points, strands.rise, strands.colour, gloss.shine, gloss.scatter, field, middle, radiance)
     shape = strands.offsets.shape[:2]
     x, y, inverse = (a.reshape(shape) for a in project(part.points.reshape(-1, 3), canvas.pose, canvas.size))
     width = strands.width * np.float32(canvas.size * canvas.pose.zoom / FIELD)
     bits = Region.OTHER if strands.kind == FRAME else 0  # hair's region comes from its cover
     taper = 0.0 if strands.kind == FRAME else 0.75
     canvas.cover[:] = 0
-    draw_strands(x - np.float32(canvas.left), y - np.float32(canvas.top), inverse, radiance, width, taper,
-                 bits, slack, canvas.image, canvas.depth, canvas.cover, canvas.regions)  # fmt: skip
+    x = x - np.float32(canvas.left)
+    y = y - np.float32(canvas.top)
+    draw_strands(
+        x,
+        y,
+        inverse,
+        radiance,
+        width,
+        taper,
+        bits,
+        gloss.slack,
+        canvas.image,
+        canvas.depth,
+        canvas.cover,
+        canvas.regions,
+    )
 
 
-def _paint_lenses(part: Placed, field: LightField, canvas: Canvas, sitter: Sitter) -> None:
+def _paint_lenses(part: Placed, field: LightField, canvas: Canvas, spectacles: Spectacles) -> None:
     """Tint what is behind each lens and lay a streak of reflected light over it."""
-    spectacles, height, width = sitter.spectacles, *canvas.depth.shape
     for outline in part.points[:2]:
         x, y, inverse = project(outline, canvas.pose, canvas.size)
-        x, y = x - canvas.left, y - canvas.top
-        mask = np.zeros((height, width), np.uint8)
+        x = x - canvas.left
+        y = y - canvas.top
+        mask = np.zeros(canvas.depth.shape, np.uint8)
         cv2.fillPoly(mask, [np.round(np.stack([x, y], -1) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
         rows, columns = np.nonzero(mask)
         if len(rows) == 0:
@@ -140,13 +169,16 @@ def _paint_lenses(part: Placed, field: LightField, canvas: Canvas, sitter: Sitte
         u = (columns - x.mean()) / (np.ptp(x) + 1e-6)
         v = (rows - y.mean()) / (np.ptp(y) + 1e-6)
         at = 0.9 * field.direction[0] - 1.6 * canvas.pose.yaw
-        streak = np.exp(-(((u + 0.5 * v - at) / 0.13) ** 2)) + 0.5 * np.exp(-(((u + 0.5 * v - at - 0.3) / 0.05) ** 2))
+        broad = np.exp(-(((u + 0.5 * v - at) / 0.13) ** 2))
+        narrow = np.exp(-(((u + 0.5 * v - at - 0.3) / 0.05) ** 2))
+        streak = broad + 0.5 * narrow
         sky = np.clip(0.35 - 0.7 * v, 0.05, 1)
         reflected = (streak[:, None] * field.key * 0.35 + sky[:, None] * field.ambient[:, 0]) * spectacles.mirror
         behind = canvas.image[rows, columns]
         canvas.image[rows, columns] = behind + (behind * spectacles.tint + reflected - behind) * share
-        if spectacles.tint.mean() < 0.4:
-            canvas.regions[rows[share[:, 0] > 0.5], columns[share[:, 0] > 0.5]] = Region.OTHER
+        if spectacles.tint.mean() < 0.4:  # sun glasses
+            most = share[:, 0] > 0.5
+            canvas.regions[rows[most], columns[most]] = Region.OTHER
             canvas.depth[rows, columns] = near
 
 

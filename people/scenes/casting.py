@@ -4,22 +4,31 @@ import numpy as np
 
 from people.body import head as heads
 from people.body.expressions import draw_expression
-from people.body.parameters import YEARS, Brows, Camera, Hair, Person, Pose, Scene
+from people.body.parameters import YEARS, Brows, Camera, Hair, Person, Pose, Scene, triple
 from people.scenes.lighting import draw_light
 from people.scenes.wardrobe import draw_clothes, draw_glasses
 
-__all__ = ["draw_camera", "draw_light", "draw_person", "draw_pose", "draw_scene"]
+__all__ = ["draw_camera", "draw_light", "draw_person", "draw_pose", "draw_scene", "draw_years"]
 
 HAIR_COLOURS = {
-    "black": (0.016, 0.013, 0.011), "blue black": (0.018, 0.018, 0.020), "dark brown": (0.034, 0.020, 0.012),
-    "brown": (0.065, 0.036, 0.019), "light brown": (0.13, 0.075, 0.038), "red": (0.19, 0.065, 0.024),
-    "blond": (0.28, 0.18, 0.085), "light blond": (0.42, 0.31, 0.17),
-}  # fmt: skip
+    "black": (0.016, 0.013, 0.011),
+    "blue black": (0.018, 0.018, 0.020),
+    "dark brown": (0.034, 0.020, 0.012),
+    "brown": (0.065, 0.036, 0.019),
+    "light brown": (0.13, 0.075, 0.038),
+    "red": (0.19, 0.065, 0.024),
+    "blond": (0.28, 0.18, 0.085),
+    "light blond": (0.42, 0.31, 0.17),
+}
 IRIS_COLOURS = {
-    "dark": (0.045, 0.022, 0.012), "brown": (0.07, 0.035, 0.015), "light brown": (0.11, 0.06, 0.025),
-    "grey": (0.10, 0.13, 0.16), "blue": (0.07, 0.13, 0.21), "green": (0.08, 0.11, 0.06),
+    "dark": (0.045, 0.022, 0.012),
+    "brown": (0.07, 0.035, 0.015),
+    "light brown": (0.11, 0.06, 0.025),
+    "grey": (0.10, 0.13, 0.16),
+    "blue": (0.07, 0.13, 0.21),
+    "green": (0.08, 0.11, 0.06),
     "hazel": (0.11, 0.09, 0.05),
-}  # fmt: skip
+}
 #: Styles by gender and age group with their weights (ours).
 STYLE_WEIGHTS = {
     "girl": {"ponytail": 3, "long straight": 2, "long wavy": 1.5, "long with fringe": 2, "bob": 1.5, "curly": 0.5},
@@ -36,9 +45,11 @@ STYLE_WEIGHTS = {
     "elderly man": {"receding": 2.6, "side part": 1.8, "horseshoe": 1.8, "bald": 1.3, "crew cut": 1, "slicked back": 1,
                     "crop": 0.8},
 }  # fmt: skip
-COILED = {True: {"afro": 2, "bun": 1.5, "long curly": 1.5, "curly": 1, "ponytail": 0.7, "buzz cut": 0.4},
-          False: {"buzz cut": 3, "afro": 1.3, "curly": 1, "crew cut": 1.5, "bald": 0.8}}  # fmt: skip
+#: Styles of coiled hair, of women and of men.
+COILED_WOMEN = {"afro": 2, "bun": 1.5, "long curly": 1.5, "curly": 1, "ponytail": 0.7, "buzz cut": 0.4}
+COILED_MEN = {"buzz cut": 3, "afro": 1.3, "curly": 1, "crew cut": 1.5, "bald": 0.8}
 MELANIN = (1.25, 0.42, 0.20)  # of the three ancestries
+#: First words of local changes that are drawn at a quarter of their size.
 SMALL = ("head-age", "head-trans", "nose-trans-out", "mouth-trans-out", "head-angle", "neck")
 #: What makes a face look like a woman's beyond the body model (ours); the opposite makes it a man's.
 FEMININE = {
@@ -47,20 +58,26 @@ FEMININE = {
     "mouth-upperlip-volume-incr": 0.3, "mouth-lowerlip-volume-incr": 0.3, "eyebrows-trans-up": 0.25,
     "forehead-nubian-incr": 0.15, "*-cheek-bones-incr": 0.15, "neck-scale-horiz-incr": -0.8,
 }  # fmt: skip
+#: First words of those that are drawn at three fifths of it.
 CALM = ("mouth-lowerlip-ext", "mouth-trans", "chin-prog", "mouth-upperlip-ext")
+#: Ages in years of children, young, middle-aged and old people, and how often they are drawn (ours).
+AGES = ((8, 15), (18, 36), (36, 60), (60, 84))
+AGE_SHARES = (0.07, 0.41, 0.33, 0.19)
 
 
 def draw_years(rng: np.random.Generator) -> float:
-    """An age in years: some children, most adults, some old (ours)."""
-    group = rng.choice(4, p=[0.07, 0.41, 0.33, 0.19])
-    return float(rng.uniform(*((8, 15), (18, 36), (36, 60), (60, 84))[group]))
+    """An age in years: some children, most adults, some old."""
+    youngest, oldest = AGES[rng.choice(4, p=AGE_SHARES)]
+    return float(rng.uniform(youngest, oldest))
 
 
 def draw_person(rng: np.random.Generator, *, years: float | None = None, gender: float | None = None) -> Person:
     """A random person, of the given age and gender where they are given."""
     ancestry = rng.dirichlet([0.45, 0.45, 0.45])
-    drawn_gender, drawn_years = float(rng.random() < 0.5) * 0.84 + rng.random() * 0.16, draw_years(rng)
-    gender, years = drawn_gender if gender is None else gender, drawn_years if years is None else years
+    drawn_gender = float(rng.random() < 0.5) * 0.84 + rng.random() * 0.16
+    drawn_years = draw_years(rng)
+    gender = drawn_gender if gender is None else gender
+    years = drawn_years if years is None else years
     age = float(np.interp(years, YEARS[1], YEARS[0]))
     melanin = float(np.clip(ancestry @ MELANIN + rng.normal(0, 0.12), 0.06, 1.6))
     irises = ["dark", "brown", "light brown"] if melanin > 0.35 else list(IRIS_COLOURS)[1:]
@@ -72,7 +89,7 @@ def draw_person(rng: np.random.Generator, *, years: float | None = None, gender:
         age=age,
         gender=float(gender),
         weight=float(np.clip(rng.normal(0.5, 0.2), 0.05, 0.98)),
-        ancestry=tuple(float(share) for share in ancestry),
+        ancestry=triple(ancestry),
         local=_draw_local(rng, gender),
         melanin=melanin,
         blood=float(rng.uniform(0.26, 0.44)),
@@ -86,7 +103,7 @@ def draw_person(rng: np.random.Generator, *, years: float | None = None, gender:
         freckles=float(np.clip(rng.normal(0.0, 0.4), 0, 1)) if melanin < 0.4 else 0.0,
         lip_redness=float(rng.uniform(0.3, 0.7)),
         makeup=float(rng.random() < 0.55) * float(rng.uniform(0.1, 0.7)) * float(years > 16),
-        makeup_colour=tuple(float(part) for part in rng.uniform(0.03, 0.3) * rng.uniform(0.6, 1.4, 3)),
+        makeup_colour=triple(rng.uniform(0.03, 0.3) * rng.uniform(0.6, 1.4, 3)),
         eye_bags=float(rng.random()),
         beard_style=beard,
         beard_length=float(rng.beta(1.3, 2.2)),
@@ -105,7 +122,8 @@ def _draw_local(rng: np.random.Generator, gender: float, spread: float = 0.26) -
         if name.startswith("l-"):
             change[names.index("r-" + name[2:])] = np.clip(change[i] + rng.normal(0, 0.06), -1, 1)
     for name, shift in FEMININE.items():
-        for full in ("l-" + name[2:], "r-" + name[2:]) if name.startswith("*-") else (name,):
+        both = ("l-" + name[2:], "r-" + name[2:])
+        for full in both if name.startswith("*-") else (name,):
             change[names.index(full)] += shift * (gender - 0.35)
     change = np.clip(change, -0.95, 0.95)
     for i, name in enumerate(names):
@@ -119,20 +137,36 @@ def _draw_local(rng: np.random.Generator, gender: float, spread: float = 0.26) -
 
 
 def _draw_brows(rng: np.random.Generator) -> Brows:
-    thickness, arch, density = rng.uniform(0.7, 1.3), rng.uniform(-0.3, 1.0), rng.uniform(0.6, 1.0)
-    spacing, lift = rng.uniform(-0.002, 0.003), rng.uniform(-0.002, 0.002)
-    return Brows(float(thickness), float(arch), float(density), float(spacing), float(lift))
+    return Brows(
+        thickness=float(rng.uniform(0.7, 1.3)),
+        arch=float(rng.uniform(-0.3, 1.0)),
+        density=float(rng.uniform(0.6, 1.0)),
+        spacing=float(rng.uniform(-0.002, 0.003)),
+        lift=float(rng.uniform(-0.002, 0.002)),
+    )
+
+
+def _group(years: float, woman: bool) -> str:
+    """The key of `STYLE_WEIGHTS`."""
+    if years < 16:
+        return "girl" if woman else "boy"
+    if years < 36:
+        return "young woman" if woman else "young man"
+    if years < 60:
+        return "middle-aged woman" if woman else "middle-aged man"
+    return "elderly woman" if woman else "elderly man"
 
 
 def _draw_hair(rng: np.random.Generator, years: float, gender: float, melanin: float, ancestry: np.ndarray) -> Hair:
     woman = gender > 0.5
-    group = "young " if years < 36 else "middle-aged " if years < 60 else "elderly "
-    weights = STYLE_WEIGHTS[("girl" if woman else "boy") if years < 16 else group + ("woman" if woman else "man")]
     coiled = ancestry[0] > 0.55 and rng.random() < 0.7
-    weights = COILED[woman] if coiled else weights
+    weights = STYLE_WEIGHTS[_group(years, woman)]
+    if coiled:
+        weights = COILED_WOMEN if woman else COILED_MEN
     share = np.array(list(weights.values()), float)
     colours = ["black", "blue black", "dark brown", "black"] if melanin > 0.35 else list(HAIR_COLOURS)[2:]
-    colour, side = str(rng.choice(colours)), rng.choice([-1, 1])
+    colour = str(rng.choice(colours))
+    side = rng.choice([-1, 1])
     if rng.random() < (0.12 if woman else 0.02) and years < 55 and melanin > 0.2:
         colour = str(rng.choice(["brown", "light brown", "blond", "red"]))  # dyed
     grey = np.clip((years - 42) / 28, 0, 1) * rng.beta(1.6, 1.2) * (0.55 if woman and rng.random() < 0.5 else 1.0)
@@ -167,15 +201,19 @@ def draw_pose(rng: np.random.Generator) -> Pose:
     )
 
 
-def draw_camera(rng: np.random.Generator, noise: tuple[float, float] = (0.003, 0.008),
-                blur: tuple[float, float] = (0.35, 0.75), cast: float = 0.05) -> Camera:  # fmt: skip
+def draw_camera(
+    rng: np.random.Generator,
+    noise: tuple[float, float] = (0.003, 0.008),
+    blur: tuple[float, float] = (0.35, 0.75),
+    cast: float = 0.05,
+) -> Camera:
     """A camera; `noise` and `blur` are ranges, `cast` the half range of the white balance."""
     return Camera(
         noise=float(rng.uniform(*noise)),
         blur=float(rng.uniform(*blur)),
         saturation=float(rng.uniform(0.85, 1.15)),
         contrast=float(rng.uniform(0.90, 1.10)),
-        white_balance=tuple(float(part) for part in rng.uniform(1 - cast, 1 + cast, 3)),
+        white_balance=triple(rng.uniform(1 - cast, 1 + cast, 3)),
         seed=int(rng.integers(1 << 30)),
         motion=float(rng.uniform(0.5, 2.0)) if rng.random() < 0.12 else 0.0,
         motion_angle=float(rng.uniform(-0.6, 0.6)),
@@ -188,5 +226,11 @@ def draw_camera(rng: np.random.Generator, noise: tuple[float, float] = (0.003, 0
 
 def draw_scene(rng: np.random.Generator) -> Scene:
     """One random picture."""
-    person, expression = draw_person(rng), draw_expression(rng)
-    return Scene(person, expression, draw_pose(rng), draw_light(rng), draw_camera(rng), int(rng.integers(1 << 30)))
+    return Scene(
+        person=draw_person(rng),
+        expression=draw_expression(rng),
+        pose=draw_pose(rng),
+        light=draw_light(rng),
+        camera=draw_camera(rng),
+        background=int(rng.integers(1 << 30)),
+    )

@@ -4,6 +4,7 @@ A frame stands for 0.12 s by default: eight frames then hold a syllable, a blink
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ class Clip:
     def __len__(self) -> int:
         return len(self.poses)
 
-    def scene(self, frame: int, **changes) -> Scene:
+    def scene(self, frame: int, **changes: Any) -> Scene:
         """The scene of one frame, with fields such as `person`, `light` or `expression` replaced."""
         own = Scene(self.person, self.expressions[frame], self.poses[frame], self.light, self.camera, self.background)
         return replace(own, **changes)
@@ -39,9 +40,12 @@ def draw_clip(
 ) -> Clip:
     """A random clip of `person` (a random one by default); `step` is the time between frames in seconds."""
     person = person or draw_person(rng)
-    pose, light, background = draw_pose(rng), draw_light(rng), int(rng.integers(1 << 30))
+    pose = draw_pose(rng)
+    light = draw_light(rng)
+    background = int(rng.integers(1 << 30))
     seconds = np.arange(frames) * step
-    return Clip(person, light, camera, background, _expressions(rng, seconds), _poses(rng, seconds, pose))
+    expressions = _expressions(rng, seconds)
+    return Clip(person, light, camera, background, expressions, _poses(rng, seconds, pose))
 
 
 def _expressions(rng: np.random.Generator, seconds: np.ndarray) -> tuple[Expression, ...]:
@@ -51,7 +55,8 @@ def _expressions(rng: np.random.Generator, seconds: np.ndarray) -> tuple[Express
     changes = (np.arange(1, len(moods)) - 1 + rng.uniform(0.2, 0.8, len(moods) - 1)) * min(1.6, end)
     speed = rng.uniform(0.12, 0.3)
     talk = rng.uniform(0.08, 0.28) * (rng.random() < 0.6)
-    syllables, lips = _wave(rng, seconds, 1.4, 2.2), _wave(rng, seconds, 0.7, 1.2)
+    syllables = _wave(rng, seconds, 1.4, 2.2)
+    lips = _wave(rng, seconds, 0.7, 1.2)
     pauses = np.clip(0.6 + 0.8 * (_wave(rng, seconds, 0.2, 0.4) - 0.3), 0, 1)
     closing = _blinks(rng, seconds, end)
     frames = []
@@ -59,7 +64,9 @@ def _expressions(rng: np.random.Generator, seconds: np.ndarray) -> tuple[Express
         part = 1 / (1 + np.exp(-(t - changes) / (0.25 * speed)))
         now = int(np.sum(part > 0.999)) if len(part) else 0
         now = min(now, len(moods) - 2)
-        first, second, share = moods[now], moods[now + 1], float(part[now])
+        first = moods[now]
+        second = moods[now + 1]
+        share = float(part[now])
         look = 1 / (1 + np.exp(-(t - changes[now] + 0.15) / 0.025))
         frames.append(
             Expression(
@@ -80,14 +87,16 @@ def _expressions(rng: np.random.Generator, seconds: np.ndarray) -> tuple[Express
 
 def _wave(rng: np.random.Generator, seconds: np.ndarray, low: float, high: float) -> np.ndarray:
     """A smooth irregular oscillation in 0..1 with frequencies (per second) between `low` and `high`."""
-    rates, phases = rng.uniform(low, high, 3), rng.uniform(0, 2 * np.pi, 3)
+    rates = rng.uniform(low, high, 3)
+    phases = rng.uniform(0, 2 * np.pi, 3)
     total = np.sin(2 * np.pi * rates * seconds[:, None] + phases).mean(1)
     return np.clip(0.5 + 0.7 * total, 0, 1)
 
 
 def _blinks(rng: np.random.Generator, seconds: np.ndarray, end: float) -> np.ndarray:
     """Closing of the lids 0..1: one blink in two to five seconds, each about 0.35 s long."""
-    closing, at = np.zeros(len(seconds)), rng.uniform(-1.5, 2.5)
+    closing = np.zeros(len(seconds))
+    at = rng.uniform(-1.5, 2.5)
     while at < end + 0.3:
         closing = np.maximum(closing, np.exp(-(((seconds - at) / 0.13) ** 4)))
         at += rng.uniform(2, 5)
@@ -97,16 +106,17 @@ def _blinks(rng: np.random.Generator, seconds: np.ndarray, end: float) -> np.nda
 def _poses(rng: np.random.Generator, seconds: np.ndarray, middle: Pose) -> tuple[Pose, ...]:
     """Slow sways of the head about a middle pose."""
     size = np.array([0.09, 0.05, 0.03, 0.003, 0.002]) * rng.uniform(0.3, 1.3, 5)
-    rates, phases = rng.uniform(0.15, 0.75, (2, 5)), rng.uniform(0, 2 * np.pi, (2, 5))
+    rates = rng.uniform(0.15, 0.75, (2, 5))
+    phases = rng.uniform(0, 2 * np.pi, (2, 5))
     sway = size * np.sin(2 * np.pi * rates[:, None] * seconds[:, None] + phases[:, None]).mean(0)
     return tuple(
         replace(
             middle,
-            yaw=middle.yaw + float(row[0]),
-            pitch=middle.pitch + float(row[1]),
-            roll=middle.roll + float(row[2]),
-            x=middle.x + float(row[3]),
-            y=middle.y + float(row[4]),
+            yaw=middle.yaw + yaw,
+            pitch=middle.pitch + pitch,
+            roll=middle.roll + roll,
+            x=middle.x + x,
+            y=middle.y + y,
         )
-        for row in sway
+        for yaw, pitch, roll, x, y in sway.tolist()
     )

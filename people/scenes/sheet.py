@@ -16,8 +16,8 @@ __all__ = ["tile"]
 def tile(pictures: list[np.ndarray], columns: int) -> np.ndarray:
     """Pictures `[H, W, 3]` of one size side by side, in rows."""
     blank = [np.zeros_like(pictures[0])] * (-len(pictures) % columns)
-    pictures = pictures + blank
-    rows = [np.hstack(pictures[i : i + columns]) for i in range(0, len(pictures), columns)]
+    filled = pictures + blank
+    rows = [np.hstack(filled[i : i + columns]) for i in range(0, len(filled), columns)]
     return np.vstack(rows)
 
 

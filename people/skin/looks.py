@@ -20,16 +20,20 @@ def _colour(values: Sequence[float] | np.ndarray) -> np.ndarray:
 
 
 def _hair_colour(person: Person) -> np.ndarray:
+    """The mean colour of a person's hairs, grey ones among them."""
     return _colour(person.hair.colour) * (1 - 0.75 * person.hair.grey) + GREY * 0.75 * person.hair.grey
 
 
 def skin_look(person: Person, shape: HairShape) -> SkinLook:
     """Skin of a person; strengths that only the skin knows come from the person's seed."""
     rng = np.random.default_rng(person.seed + 1)
-    old, female = person.ageing, person.gender
+    old = person.ageing
+    female = person.gender
     shift_u, shift_v = (float(value) for value in rng.random(2))
     mottle = (0.35 + 0.4 * rng.random() + 0.6 * old) / (1 + 0.7 * person.melanin)
-    flush, eye_rings, lip_gloss = rng.uniform(0.3, 1.1), rng.uniform(0.1, 0.7), rng.uniform(0.3, 1.5)
+    flush = rng.uniform(0.3, 1.1)
+    eye_rings = rng.uniform(0.1, 0.7)
+    lip_gloss = rng.uniform(0.3, 1.5)
     brow = _colour(person.hair.colour) * (1 - 0.6 * person.hair.grey) * 0.75 + 0.2 * person.hair.grey
     beard = {"none": 0.0, "stubble": 0.42, "moustache": 0.7, "goatee": 0.7, "full": 0.65}[person.beard_name]
     shadow = 0.10 * (1 - female) * float(np.clip((person.years - 16) / 8, 0, 1))  # of shaven skin
@@ -61,16 +65,17 @@ def skin_look(person: Person, shape: HairShape) -> SkinLook:
 
 
 def cloth_look(person: Person) -> ClothLook:
+    """A person's garment; a pattern shows only where it has stripes."""
     clothes = person.clothes
     return ClothLook(
-        _colour(clothes.colour),
-        _colour(clothes.second),
-        clothes.stripe,
-        clothes.collar,
-        0.6,
-        clothes.neckline,
-        PATTERNS.index(clothes.pattern) if clothes.stripe > 0 else 0,
-        TOPS.index(clothes.top),
+        colour=_colour(clothes.colour),
+        second=_colour(clothes.second),
+        stripe=clothes.stripe,
+        collar=clothes.collar,
+        slope=0.6,
+        neckline=clothes.neckline,
+        pattern=PATTERNS.index(clothes.pattern) if clothes.stripe > 0 else 0,
+        top=TOPS.index(clothes.top),
     )
 
 
@@ -81,12 +86,20 @@ def eye_look(person: Person, vertices: np.ndarray) -> EyeLook:
     centres = np.stack([head.canonical[own].mean(0) for own in owned])
     posed = np.stack([vertices[own].mean(0) for own in owned])
     shift = float(np.random.default_rng(person.seed + 2).random())
-    return EyeLook(_colour(person.iris), 0.47, person.pupil, shift, centres, posed)
+    return EyeLook(
+        iris=_colour(person.iris), iris_angle=0.47, pupil=person.pupil, shift=shift, centres=centres, posed=posed
+    )
 
 
 def hat_look(person: Person) -> HatLook:
+    """A person's hat; black numbers that nothing uses where there is none."""
     hat = person.clothes.hat
     if hat is None:
-        return HatLook(_colour((0, 0, 0)), _colour((0, 0, 0)), 0.0, 0.0)
-    ribs = 56.0 if hat.kind == "beanie" else 0.0
-    return HatLook(_colour(hat.colour), _colour(hat.second), ribs, float(hat.kind == "cap"))
+        black = _colour((0, 0, 0))
+        return HatLook(colour=black, second=black, ribs=0.0, seams=0.0)
+    return HatLook(
+        colour=_colour(hat.colour),
+        second=_colour(hat.second),
+        ribs=56.0 if hat.kind == "beanie" else 0.0,
+        seams=float(hat.kind == "cap"),
+    )

@@ -24,9 +24,12 @@ __all__ = [
     "paint",
 ]
 
+#: Places of the layers in what `paint` returns.
 BROW, SPOT, CREASE, STUBBLE, BROW_REGION = range(5)
-SIZE = 512
-ANGLE, TOP, HEIGHT = 1.3, 1.0, 0.25  # half width in radians about the vertical axis; metres
+SIZE = 512  # pixels
+ANGLE = 1.3  # half width of a layer, radians about the vertical axis
+TOP = 1.0  # height of its upper edge, metres
+HEIGHT = 0.25  # metres that it spans
 
 
 def paint(person: Person) -> np.ndarray:
@@ -51,24 +54,29 @@ def brow_line(brows: Brows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _pixels(x: np.ndarray, z: np.ndarray) -> np.ndarray:
     """Layer coordinates `[..., 2]` in sixteenths of a pixel of points (x, z) on the face's front."""
-    x, z = np.asarray(x, float), np.asarray(z, float)
+    x = np.asarray(x, float)
+    z = np.asarray(z, float)
     y = front_map().at(front_map().depth, x, z)
     angle = np.arctan2(x, -(y + 0.06))
-    u, v = (angle / ANGLE + 1) * 0.5 * (SIZE - 1), (TOP - z) / HEIGHT * (SIZE - 1)
+    u = (angle / ANGLE + 1) * 0.5 * (SIZE - 1)
+    v = (TOP - z) / HEIGHT * (SIZE - 1)
     return np.round(np.stack([u, v], -1) * 16).astype(np.int32)
 
 
 def _line(layer: np.ndarray, x: np.ndarray, z: np.ndarray, value: float, thickness: int = 2) -> None:
+    """Draw a line of brightness `value`, 0..255, through points (x, z) of the face's front."""
     cv2.polylines(layer, [_pixels(x, z)], False, float(int(value)), thickness, cv2.LINE_AA, 4)
 
 
 def _blurred(layer: np.ndarray, sigma: float) -> np.ndarray:
+    """A layer of bytes as soft numbers in 0..1."""
     return cv2.GaussianBlur(layer, (0, 0), sigma).astype(np.float32) / 255
 
 
 def _paint_brows(person: Person) -> tuple[np.ndarray, np.ndarray]:
     """A soft shade under the hairs of the brows, and their region."""
-    area, brows = np.zeros((SIZE, SIZE), np.uint8), person.brows
+    brows = person.brows
+    area = np.zeros((SIZE, SIZE), np.uint8)
     x, z, half = brow_line(brows)
     half = half * brows.thickness * (1.12 - 0.40 * person.gender)
     for side in (1, -1):
@@ -103,15 +111,18 @@ def _paint_wrinkles(person: Person, rng: np.random.Generator) -> np.ndarray:
     old = float(np.clip(person.ageing * person.wrinkles, 0, 1.1))
     young = float(np.clip((person.years - 15) / 12, 0, 1))
     layer = np.zeros((SIZE, SIZE), np.uint8)
-    t, q = np.linspace(-1, 1, 24), np.linspace(0, 1, 14)
+    t = np.linspace(-1, 1, 24)
+    q = np.linspace(0, 1, 14)
     for k in range(5):
-        reach, phase = rng.uniform(0.018, 0.038), rng.uniform(0, 6)
+        reach = rng.uniform(0.018, 0.038)
+        phase = rng.uniform(0, 6)
         z = 0.9375 + 0.0072 * k + rng.normal(0, 0.001) + 0.002 * np.cos(2 * t) + 0.0012 * np.sin(7 * t + phase)
         _line(layer, t * reach + rng.normal(0, 0.004), z, rng.uniform(60, 165) * min(1.0, 1.15 * old))
     for side in (1, -1):
         for k in range(4):
             angle = -0.55 + 0.4 * k + rng.normal(0, 0.06)
-            x, z = 0.0525 + q * 0.015 * np.cos(angle), 0.9025 + q * 0.015 * np.sin(angle)
+            x = 0.0525 + q * 0.015 * np.cos(angle)
+            z = 0.9025 + q * 0.015 * np.sin(angle)
             _line(layer, side * x, z, rng.uniform(60, 165) * min(1.0, 1.3 * old))
         fold = (28 * young + 180 * old) * rng.uniform(0.6, 1)
         _line(layer, side * (0.0185 + 0.0135 * q + 0.003 * np.sin(3 * q)), 0.853 - 0.031 * q**1.2, fold, 3)
@@ -126,9 +137,11 @@ def _paint_wrinkles(person: Person, rng: np.random.Generator) -> np.ndarray:
 
 
 def _paint_stubble(person: Person, rng: np.random.Generator) -> np.ndarray:
+    """Where a beard grows, with an uneven grain."""
     grain = textures()[FINE] * 0.5 + textures()[STRAND] * 0.2
     shift = tuple(rng.integers(0, SIZE, 2))
-    return beard_shape(person.beard_style) * (0.72 + 0.28 * np.clip(0.5 + 0.5 * np.roll(grain, shift, (0, 1)), 0, 1))
+    grain = np.roll(grain, shift, (0, 1))
+    return beard_shape(person.beard_style) * (0.72 + 0.28 * np.clip(0.5 + 0.5 * grain, 0, 1))
 
 
 @cache
@@ -143,9 +156,11 @@ def beard_shape(style: str) -> np.ndarray:
     chin = np.exp(-((angle / 0.27) ** 4 + ((z - 0.797) / 0.019) ** 4))
     corner = np.exp(-(((angle - 0.235) / 0.045) ** 2 + ((z - 0.825) / 0.022) ** 4))
     parts = {
-        "none": 0 * full, "moustache": moustache, "goatee": np.maximum(np.maximum(moustache, chin), 0.8 * corner),
+        "none": 0 * full,
+        "moustache": moustache,
+        "goatee": np.maximum(np.maximum(moustache, chin), 0.8 * corner),
         "full": np.maximum(full * (0.8 + 0.2 * chin), moustache),
         "stubble": np.maximum(full * (0.75 + 0.25 * chin), 0.9 * moustache),
-    }  # fmt: skip
+    }
     shape = parts[style] * (1 - np.exp(-((angle / 0.27) ** 4 + ((z - 0.829) / 0.0092) ** 4)))
     return np.clip(shape, 0, 1).astype(np.float32)

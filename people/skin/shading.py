@@ -1,47 +1,32 @@
 """The shading loop: material of each visible point, soft shadow, ambient light, key light, highlight."""
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
-from people.drawing.compiled import njit
+from people.drawing.compiled import compiled
+from people.drawing.light import LightField
 from people.drawing.noise import clamp, ramp
 from people.drawing.raster import BRIM, CAVITY, EYE_LEFT, EYE_RIGHT, HAT, MOUTH, SKIN, TEETH
+from people.drawing.surface import ClothLook, EyeLook, HatLook, SkinLook, Surface
 from people.skin.materials import shade_eye, shade_hat, shade_mouth
 from people.skin.skin import shade_skin
 
-__all__ = ["LightField", "shade"]
+__all__ = ["shade"]
 
 
-class LightField(NamedTuple):
-    """Light as the loop needs it; vectors in camera axes (right, up, towards the camera)."""
-
-    direction: np.ndarray  # [3]
-    key: np.ndarray  # [3]
-    ambient: np.ndarray  # [3, 4]
-    shadow: float
-    depth: np.ndarray  # [256, 256] distance from the light
-    right: np.ndarray  # [3] axis of the depth map
-    up: np.ndarray  # [3]
-    origin_u: float
-    origin_v: float
-    scale: float  # pixels of the depth map per metre
-    softness: float
-    fill_direction: np.ndarray  # [3]
-    fill: np.ndarray  # [3] second light, which casts no shadow
-
-
-@njit(cache=True, fastmath=True)
-def _lit_share(px, py, pz, bias, light):
+@compiled
+def _lit_share(px: float, py: float, pz: float, bias: float, light: LightField) -> float:
     """Share of the key light that reaches a point; shadows widen with the distance of what casts them."""
     u = (px * light.right[0] + py * light.right[1] + pz * light.right[2] - light.origin_u) * light.scale
     v = (px * light.up[0] + py * light.up[1] + pz * light.up[2] - light.origin_v) * light.scale
-    i, j = int(u), int(v)
+    i = int(u)
+    j = int(v)
     if i <= 8 or j <= 8 or i >= light.depth.shape[1] - 9 or j >= light.depth.shape[0] - 9:
         return 1.0
     distance = -(px * light.direction[0] + py * light.direction[1] + pz * light.direction[2])
-    blocker, found = 0.0, 0
+    blocker = 0.0
+    found = 0
     for row in range(j - 6, j + 7, 3):
         for column in range(i - 6, i + 7, 3):
             if light.depth[row, column] < distance - bias:
@@ -51,16 +36,20 @@ def _lit_share(px, py, pz, bias, light):
         return 1.0
     reach = clamp((distance - blocker / found) * light.softness * light.scale, 1.2, 7.5)
     shaded = 0.0
-    for tap in range(16):
-        radius, angle = reach * math.sqrt((tap + 0.5) / 16), 2.39996 * tap
-        row, column = int(v + radius * math.sin(angle)), int(u + radius * math.cos(angle))
+    for tap in range(16):  # on a spiral of the golden angle
+        radius = reach * math.sqrt((tap + 0.5) / 16)
+        angle = 2.39996 * tap
+        row = int(v + radius * math.sin(angle))
+        column = int(u + radius * math.cos(angle))
         shaded += clamp((distance - bias - light.depth[row, column]) * 600.0, 0.0, 1.0)
     return 1 - shaded / 16
 
 
-@njit(cache=True, fastmath=True)
-def _light_up(s, px, py, pz, ex, ey, ez, lit, openness, light, out):
-    """Write the radiance of a surface `s` to `out` [3]."""
+@compiled
+def _light_up(
+    s: Surface, ex: float, ey: float, ez: float, lit: float, openness: float, light: LightField, out: np.ndarray
+) -> None:
+    """Write the radiance of a surface towards the eye (ex, ey, ez) to `out` [3]."""
     lx, ly, lz = light.direction[0], light.direction[1], light.direction[2]
     facing = s.nx * lx + s.ny * ly + s.nz * lz
     hx, hy, hz = lx + ex, ly + ey, lz + ez
@@ -82,29 +71,51 @@ def _light_up(s, px, py, pz, ex, ey, ez, lit, openness, light, out):
         out[channel] = albedo * (ambient + key) + light.key[channel] * highlight + ambient * rim
 
 
-@njit(cache=True, fastmath=True)
+@compiled
 def shade(
-    triangle,
-    weights,
-    faces,
-    material,
-    vertices,
-    normals,
-    canonical,
-    masks,
-    layers,
-    noise,
-    hairline,
-    openness,
-    skin,
-    cloth,
-    eyes,
-    hat,
-    light,
-    image,
-    regions,
-):
-    """Fill `image` [H, W, 3] (linear) and `regions` [H, W] (bits) wherever `triangle` >= 0."""
+    triangle: np.ndarray,
+    weights: np.ndarray,
+    faces: np.ndarray,
+    material: np.ndarray,
+    vertices: np.ndarray,
+    normals: np.ndarray,
+    canonical: np.ndarray,
+    masks: np.ndarray,
+    layers: np.ndarray,
+    noise: np.ndarray,
+    hairline: np.ndarray,
+    openness: np.ndarray,
+    skin: SkinLook,
+    cloth: ClothLook,
+    eyes: EyeLook,
+    hat: HatLook,
+    light: LightField,
+    image: np.ndarray,
+    regions: np.ndarray,
+) -> None:
+    """Shade every pixel that shows a triangle.
+
+    Args:
+        triangle: [H, W], number of the triangle, below 0 for none.
+        weights: [H, W, 2], shares of its first two corners.
+        faces: [T, 3].
+        material: [T].
+        vertices: [V, 3], camera axes.
+        normals: [V, 3], camera axes.
+        canonical: [V, 3], texture position.
+        masks: [V, 4], lips, lashes, ears, eyelids.
+        layers: [5, 512, 512], see `people.skin.painting`.
+        noise: [4, 512, 512], see `people.drawing.noise`.
+        hairline: [97], height over the angle -pi..pi.
+        openness: [H, W], share of the light around that reaches the pixel.
+        skin: Looks of the materials.
+        cloth: Likewise.
+        eyes: Likewise.
+        hat: Likewise.
+        light: The lights.
+        image: [H, W, 3], filled with linear light.
+        regions: [H, W], filled with bits.
+    """
     for row in range(triangle.shape[0]):
         for column in range(triangle.shape[1]):
             t = triangle[row, column]
@@ -113,6 +124,7 @@ def shade(
             a, b, c = faces[t, 0], faces[t, 1], faces[t, 2]
             w0, w1 = weights[row, column, 0], weights[row, column, 1]
             w2 = 1 - w0 - w1
+            # p: place, n: normal, e: to the eye, all in camera axes; (x, y, z): texture position
             px = vertices[a, 0] * w0 + vertices[b, 0] * w1 + vertices[c, 0] * w2
             py = vertices[a, 1] * w0 + vertices[b, 1] * w1 + vertices[c, 1] * w2
             pz = vertices[a, 2] * w0 + vertices[b, 2] * w1 + vertices[c, 2] * w2
@@ -127,7 +139,8 @@ def shade(
             length = math.sqrt(px * px + py * py + pz * pz)
             ex, ey, ez = -px / length, -py / length, -pz / length
             kind = material[t]
-            if kind >= TEETH and nx * ex + ny * ey + nz * ez < 0:
+            eye = EYE_LEFT <= kind <= EYE_RIGHT
+            if kind >= TEETH and nx * ex + ny * ey + nz * ez < 0:  # the inside of teeth and hats
                 nx, ny, nz = -nx, -ny, -nz
             bias = 0.0045
             if kind == SKIN:
@@ -136,16 +149,16 @@ def shade(
                 ear = masks[a, 2] * w0 + masks[b, 2] * w1 + masks[c, 2] * w2
                 lid = masks[a, 3] * w0 + masks[b, 3] * w1 + masks[c, 3] * w2
                 s = shade_skin(x, y, z, nx, ny, nz, lip, lash, ear, lid, layers, noise, skin, cloth, hairline)
-            elif kind == EYE_LEFT or kind == EYE_RIGHT:
+            elif eye:
                 s = shade_eye(kind, x, y, z, px, py, pz, eyes, noise)
-            elif kind == HAT or kind == BRIM:
+            elif HAT <= kind <= BRIM:
                 s = shade_hat(kind, x, y, z, nx, ny, nz, hat, noise)
             else:
                 s = shade_mouth(kind, x, nx, ny, nz)
             lit = 1.0
             if kind != CAVITY and kind != MOUTH:
                 lit = _lit_share(px, py, pz, bias, light) * light.shadow + 1 - light.shadow
-            if kind == EYE_LEFT or kind == EYE_RIGHT:
+            if eye:
                 lit = max(lit, 0.2)  # a catch light stays even under brows
-            _light_up(s, px, py, pz, ex, ey, ez, lit, openness[row, column] * s.occlusion, light, image[row, column])
+            _light_up(s, ex, ey, ez, lit, openness[row, column] * s.occlusion, light, image[row, column])
             regions[row, column] = s.region

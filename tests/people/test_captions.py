@@ -21,10 +21,25 @@ needs_head = pytest.mark.skipif(not HEAD.exists(), reason="needs the distilled h
 shipped = pytest.mark.skipif(not PEOPLE.is_dir(), reason="data/people is not here: dvc pull, or make data")
 
 WORDS = {
-    "gender": "man", "age": "elderly", "hair": "short", "hair_colour": "grey", "beard": "full", "expression": "smile",
-    "pose": "left", "eyebrow": "bushy", "lip": "full", "lip_colour": "red", "nose": "long", "mouth": "open",
-    "eye": "blue", "skin": "wrinkled", "light": "right", "hat": "none", "glasses": "none", "face": "round",
-}  # fmt: skip
+    "gender": "man",
+    "age": "elderly",
+    "hair": "short",
+    "hair_colour": "grey",
+    "beard": "full",
+    "expression": "smile",
+    "pose": "left",
+    "eyebrow": "bushy",
+    "lip": "full",
+    "lip_colour": "red",
+    "nose": "long",
+    "mouth": "open",
+    "eye": "blue",
+    "skin": "wrinkled",
+    "light": "right",
+    "hat": "none",
+    "glasses": "none",
+    "face": "round",
+}
 
 
 def said(words, count=300):

@@ -3,6 +3,7 @@
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -88,10 +89,24 @@ def test_an_archive_that_ends_early_on_either_side_fails(folders, short):
     assert compare(*folders).set_index("folder").loc["people", "other"] and said(folders)[0] == 1
 
 
+def test_the_last_bits_of_numbers_in_a_table_may_differ_and_nothing_else(folders):
+    rows = pd.DataFrame({"id": ["a", "b"], "melanin": [0.1, 0.2], "local": [np.ones(3), np.zeros(3)]})
+    for folder in folders:
+        rows.to_parquet(folder / "people" / "manifest.parquet")
+    other = rows.assign(melanin=np.nextafter(rows["melanin"], 1))
+    other.to_parquet(folders[0] / "people" / "manifest.parquet")
+    table = compare(*folders).set_index("folder")
+    assert table.loc["people", "other"] == "" and table.loc["people", "equal"] == 1
+    changes = (rows.assign(melanin=[0.1, 0.2001]), rows.assign(id=["a", "c"]), rows[::-1], rows.drop(columns="local"))
+    for change in changes:
+        change.to_parquet(folders[0] / "people" / "manifest.parquet", index=False)
+        assert "manifest.parquet (other content)" in compare(*folders).set_index("folder").loc["people", "other"]
+
+
 def test_a_map_of_regions_must_be_equal_and_a_folder_must_be_there(folders, tmp_path):
     with ShardWriter(folders[0] / "people" / "stills.tar") as shard:
         shard.add("0.png", encode_png(np.zeros((16, 16, 3), np.uint8)))
         shard.add("0.regions.png", encode_png(np.ones((16, 16), np.uint8)))
     assert "0.regions.png" in compare(*folders).set_index("folder").loc["people", "other"]
-    with pytest.raises(MissingError, match="rendered data expected"):
+    with pytest.raises(MissingError, match="must be a folder of rendered data, found none"):
         compare(folders[0], tmp_path / "nothing")

@@ -117,9 +117,9 @@ def test_settings_out_of_range_are_refused_by_name():
 
     settings = draw_settings("Deepfakes", np.random.default_rng(0))
     for name, value in (("detail", 0.0), ("grain", 1.5), ("feather", 0), ("matching", -0.1), ("grow", 99)):
-        with pytest.raises(ParameterError, match=f"{name} should lie in .* Found {value}"):
+        with pytest.raises(ParameterError, match=rf"Settings\.{name}: must be a .*number from .*, found {value}"):
             replace(settings, **{name: value})
-    with pytest.raises(ParameterError, match="method should be one of .* Found 'Deepfake'"):
+    with pytest.raises(ParameterError, match="method: must be one of .*, found 'Deepfake'"):
         draw_settings("Deepfake", np.random.default_rng(0))
 
 

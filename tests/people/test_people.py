@@ -48,11 +48,11 @@ def test_equal_seeds_give_equal_pictures():
 
 @needs_head
 def test_a_window_shows_the_same_face():
-    from people.rendering.render import render
+    from people.rendering.render import Window, render
     from people.scenes.casting import draw_scene
 
     scene = draw_scene(np.random.default_rng(6))
-    whole, part = render(scene), render(scene, (40, 40, 152, 160))
+    whole, part = render(scene), render(scene, Window(40, 40, 152, 160))
     inner = slice(60, 140), slice(60, 130)
     assert np.abs(whole.light[inner] - part.light[inner]).mean() < 0.01
     assert np.mean(whole.regions[inner] == part.regions[inner]) > 0.999

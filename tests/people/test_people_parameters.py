@@ -92,7 +92,7 @@ def test_what_is_no_number_of_its_form_and_range_is_refused_by_name(scene, kind,
     if part.type is int:
         bad += [1.5]
     for wrong in bad:
-        with pytest.raises(ParameterError, match=rf"{kind.__name__}\.{part.name}: .*found "):
+        with pytest.raises(ParameterError, match=rf"{kind.__name__}\.{part.name}: must .*, found "):
             replace(good, **{part.name: wrong})
 
 
@@ -104,25 +104,35 @@ LATER = {
 
 def test_what_must_hold_of_several_numbers(scene):
     person, light = scene.person, scene.light
-    with pytest.raises(ParameterError, match=r"Person\.ancestry: sums to 1; found \(0.5, 0.5, 0.5\)"):
+    with pytest.raises(ParameterError, match=r"Person\.ancestry: must sum to 1, found \(0.5, 0.5, 0.5\)"):
         replace(person, ancestry=(0.5, 0.5, 0.5))
-    with pytest.raises(ParameterError, match=r"Person\.local: numbers \[139\], -1 to 1; found"):
+    with pytest.raises(ParameterError, match=r"Person\.local: must be \[139\] numbers from -1 to 1, found"):
         replace(person, local=person.local[:52])
-    with pytest.raises(ParameterError, match=r"Light\.direction: longer than 0.1"):
+    with pytest.raises(ParameterError, match=r"Light\.direction: must be longer than 0.1, found"):
         replace(light, direction=(0.0, 0.0, 0.0))
-    with pytest.raises(ParameterError, match=r"Expression\.gaze_yaw: a number, -0.5 to 0.5; found 'x'"):
+    with pytest.raises(ParameterError, match=r"Expression\.gaze_yaw: must be a number from -0.5 to 0.5, found 'x'"):
         Expression(gaze_yaw="x")
 
 
 @pytest.mark.parametrize(
     "name, value",
-    [("person", None), ("pose", "front"), ("light", 1), ("camera", Pose()), ("expression", "smile"),
-     ("expression", np.zeros(51, np.float32)), ("expression", np.full(52, np.nan)), ("expression", np.full(52, 9.0)),
-     ("expression", np.zeros((1, 52))), ("expression", np.zeros(52, complex)), ("background", -1)],
-)  # fmt: skip
+    [
+        ("person", None),
+        ("pose", "front"),
+        ("light", 1),
+        ("camera", Pose()),
+        ("expression", "smile"),
+        ("expression", np.zeros(51, np.float32)),
+        ("expression", np.full(52, np.nan)),
+        ("expression", np.full(52, 9.0)),
+        ("expression", np.zeros((1, 52))),
+        ("expression", np.zeros(52, complex)),
+        ("background", -1),
+    ],
+)
 def test_a_scene_s_parts_are_checked(scene, name, value):
     assert replace(scene, expression=np.zeros(52, np.float32)).background == scene.background
-    with pytest.raises(ParameterError, match=rf"Scene\.{name}: .*found "):
+    with pytest.raises(ParameterError, match=rf"Scene\.{name}: must .*, found "):
         replace(scene, **{name: value})
 
 
