@@ -13,12 +13,13 @@ import pandas as pd
 from semdf.artifacts import read_table
 from semdf.errors import DataError, ParameterError
 from semdf.storage.columns import STILLS
-from semdf.storage.tars import decode_png, read_member
+from semdf.storage.tars import decode_image, read_member
 
 __all__ = ["COLUMNS", "Stills", "load", "mirror", "view"]
 
-#: What the manifest must tell of every picture; a column an attribute comes besides.
+#: What the manifest must tell of every picture; further columns say what it shows, one attribute each.
 COLUMNS = STILLS
+
 #: Side of the deterministic view, in heights of the face from brows to chin: a little wider than crops of the
 #: embedded benchmarks, so that hair and hats are seen (ours).
 ZOOM = 1.5
@@ -28,7 +29,9 @@ ZOOM = 1.5
 class Stills:
     """Pictures, still compressed, and what is known of them; row i belongs to picture i.
 
-    rows: the manifest's rows. pictures: a JPEG each.
+    Attributes:
+        rows: The manifest's rows.
+        pictures: A JPEG each.
     """
 
     rows: pd.DataFrame
@@ -39,23 +42,28 @@ class Stills:
 
     def image(self, i: int) -> np.ndarray:
         """Picture i, `[H, W, 3]` uint8 sRGB."""
-        return decode_png(self.pictures[i])
+        return decode_image(self.pictures[i])
 
     def views(self, indices: Sequence[int], size: int) -> np.ndarray:
         """The deterministic views `[B, size, size, 3]` of some pictures."""
-        return np.stack([view(self.image(i), self.rows["landmarks"].iloc[i], size) for i in indices])
+        landmarks = self.rows["landmarks"]
+        return np.stack([view(self.image(i), landmarks.iloc[i], size) for i in indices])
 
 
 def load(folder: Path, splits: Sequence[str], *, at_most: int | None = None) -> Stills:
     """Read the pictures of some splits, or of their first people, up to `at_most` pictures.
 
-    Raises MissingError without the folder's files, DataError when nothing is left.
+    Raises:
+        MissingError: The folder lacks its files.
+        DataError: No picture is of these splits.
     """
-    rows = read_table(Path(folder) / "manifest.parquet", COLUMNS)
-    rows = rows[rows["split"].isin(list(splits))].head(at_most or len(rows)).reset_index(drop=True)
+    table = read_table(Path(folder) / "manifest.parquet", COLUMNS)
+    wanted = table[table["split"].isin(list(splits))]
+    rows = wanted.head(at_most or len(wanted)).reset_index(drop=True)
     if rows.empty:
         raise DataError(f"stills: must hold pictures of the splits {list(splits)}, found none")
-    return Stills(rows, tuple(read_member(folder, "stills.tar", f"{name}.jpg") for name in rows["id"]))
+    pictures = [read_member(folder, "stills.tar", f"{name}.jpg") for name in rows["id"]]
+    return Stills(rows, tuple(pictures))
 
 
 def view(
@@ -70,17 +78,23 @@ def view(
     """A square around the face at `size` pixels; outside the picture the border is repeated.
 
     Args:
-        image: [H, W, 3] uint8.
+        image: [H, W, 3] uint8, sRGB.
         landmarks: [68, 2] or [136], pixels.
+        size: Side of the view, pixels.
         random: None for the deterministic view.
-        zoom: range of the square's side, in heights of the face.
-        native: share of views that are cut at `size` pixels without resampling.
+        zoom: Range of the square's side, in heights of the face.
+        native: Share of views that are cut at `size` pixels without resampling.
+
+    Raises:
+        ParameterError: The zoom is no rising pair of positive numbers.
     """
     if not 0 < zoom[0] <= zoom[1]:
         raise ParameterError(f"zoom: must be a rising pair of positive numbers, found {zoom}")
     points = np.asarray(landmarks, np.float64).reshape(-1, 2)
-    low, high = points.min(0), points.max(0)
-    centre, height = (low + high) / 2 - [0, 0.12 * (high - low)[1]], (high - low)[1]
+    low = points.min(0)
+    high = points.max(0)
+    height = (high - low)[1]
+    centre = (low + high) / 2 - [0, 0.12 * height]
     side = ZOOM * height
     if random is not None:
         side = size if random.random() < native else random.uniform(*zoom) * height
@@ -98,5 +112,8 @@ def view(
 def mirror(sentence: str) -> str:
     """What is true of the mirrored picture: left and right change places."""
     swap = {"left": "right", "right": "left"}
-    parts = ((word, word.rstrip(",.")) for word in sentence.split(" "))
-    return " ".join(swap.get(bare, bare) + word[len(bare) :] for word, bare in parts)
+    words = []
+    for word in sentence.split(" "):
+        bare = word.rstrip(",.")
+        words.append(swap.get(bare, bare) + word[len(bare) :])
+    return " ".join(words)

@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import open_clip
@@ -30,7 +31,7 @@ from semdf.training import determinism
 from semdf.training.checkpoints import keep, resume
 from semdf.training.schedules import warm_cosine
 
-__all__ = ["Pretrained", "batches", "fit", "full_state"]
+__all__ = ["Batch", "Pretrained", "batches", "fit", "full_state"]
 
 #: The scale s stays below this, as in the source.
 LARGEST_SCALE = 100.0
@@ -38,10 +39,47 @@ LARGEST_SCALE = 100.0
 
 @dataclass(frozen=True)
 class Pretrained:
-    """What pretraining leaves: both towers after the last epoch with their whole vocabulary, and a row an epoch."""
+    """What pretraining leaves.
+
+    Attributes:
+        clip: Both towers after the last epoch with their whole vocabulary.
+        history: A row an epoch.
+    """
 
     clip: open_clip.CLIP
     history: pd.DataFrame
+
+
+class Batch(NamedTuple):
+    """Pictures of one step, and their sentences.
+
+    Attributes:
+        indices: [B], which stills.
+        pictures: [B, 3, size, size] uint8, a view of each.
+        sentences: [B, K], which of a still's sentences are read.
+        mirrored: [B] bool, whether the view is mirrored.
+    """
+
+    indices: Tensor
+    pictures: Tensor
+    sentences: Tensor
+    mirrored: Tensor
+
+
+class _Tokens(NamedTuple):
+    """Tokens of all sentences, renumbered so that only used words are kept.
+
+    Attributes:
+        used: Number of each kept token in the whole vocabulary.
+        own: [n, C, L], of the training stills' sentences.
+        mirrored: [n, C, L], of the same for mirrored pictures.
+        asked: [m, L], of the validation stills' captions.
+    """
+
+    used: Tensor
+    own: Tensor
+    mirrored: Tensor
+    asked: Tensor
 
 
 def fit(train: Stills, validation: Stills, settings: Pretrain, *, checkpoints: Path | None = None) -> Pretrained:
@@ -53,28 +91,25 @@ def fit(train: Stills, validation: Stills, settings: Pretrain, *, checkpoints: P
         checkpoints: Folder for a checkpoint after each epoch, from which an interrupted training resumes.
 
     Raises:
-        DataError: the loss is not finite.
+        DataError: The loss is not finite, or stills have different numbers of sentences.
+        ParameterError: A batch holds more pictures than there are.
     """
     determinism.fix(settings.seed, settings.threads)
     clip = towers.create(settings.encoder, seed=settings.seed)
-    whole = clip.token_embedding.weight.detach().clone()
-    used, (own, mirrored, asked) = _tokens(clip, train, validation)
+    vocabulary = clip.token_embedding.weight.detach().clone()
+    tokens = _tokens(clip, train, validation)
     image = towers.ImageTower(clip.visual, settings.precision)
     steps = max(1, len(train) // settings.batch)
     optimiser = torch.optim.AdamW(_groups(clip, settings), lr=settings.lr, betas=(0.9, 0.98), eps=1e-6)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, warm_cosine(steps * settings.epochs, settings.warmup))
     stateful = {"clip": clip, "optimiser": optimiser, "schedule": schedule}
-    history, loss = resume(checkpoints, stateful), open_clip.ClipLoss()
+    history = resume(checkpoints, stateful)
     for epoch in range(len(history), settings.epochs):
         clip.train()
         losses = []
         drawn = batches(train, settings, (settings.seed, epoch), image.preprocess.size)
-        for indices, pictures, sentences, flipped in tqdm(drawn, total=steps, desc=f"epoch {epoch + 1}", leave=False):
-            at = indices[:, None], sentences
-            tokens = torch.where(flipped[:, None, None], mirrored[at], own[at])  # [B, K, L]
-            x, t = _features(clip, image, pictures, tokens.flatten(0, 1))
-            said = t.unflatten(0, sentences.shape).unbind(1)
-            value = torch.stack([loss(x, each, clip.logit_scale.exp()) for each in said]).mean()
+        for batch in tqdm(drawn, total=steps, desc=f"epoch {epoch + 1}", leave=False):
+            value = _loss(clip, image, batch, tokens)
             if not torch.isfinite(value):
                 raise DataError(f"training loss must be finite, found {value.item()} in epoch {epoch + 1}")
             optimiser.zero_grad()
@@ -85,83 +120,107 @@ def fit(train: Stills, validation: Stills, settings: Pretrain, *, checkpoints: P
             with torch.no_grad():
                 clip.logit_scale.clamp_(0, math.log(LARGEST_SCALE))
             losses.append(value.item())
-        measured = _validate(clip, image, validation, asked)
+        measured = _validate(clip, image, validation, tokens.asked)
         history.append({"epoch": epoch + 1, "loss": float(np.mean(losses)), **measured})
         keep(checkpoints, stateful, history)
-    return Pretrained(_whole(clip, used, whole).eval(), pd.DataFrame(history))
+    return Pretrained(_whole(clip, tokens.used, vocabulary).eval(), pd.DataFrame(history))
 
 
-def batches(
-    stills: Stills, settings: Pretrain, seed: tuple[int, ...], size: int
-) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
-    """One epoch: indices [B], views [B, 3, size, size] uint8, which sentences [B, K], whether it is mirrored [B].
+def batches(stills: Stills, settings: Pretrain, seed: tuple[int, ...], size: int) -> Iterator[Batch]:
+    """The batches of one epoch; a last one that would not be full is left out.
 
     A picture's K sentences each count in full: they cost little next to the picture (ours).
     With `settings.siblings` up to so many pictures of a person share a batch: sentences must then tell what
     differs between them, not who is shown (ours).
+
+    Args:
+        seed: Everything random comes from it.
+        size: Side of the views, pixels.
+
+    Raises:
+        ParameterError: A batch holds more pictures than there are.
     """
     if len(stills) < settings.batch:
         raise ParameterError(f"batch: must be at most the {len(stills)} training pictures, found {settings.batch}")
     random = np.random.default_rng((*seed, 1))
     order = _order(stills.rows["identity"].to_numpy(), settings.siblings, random)
     sentences = len(stills.rows["captions"].iloc[0])
+    landmarks = stills.rows["landmarks"]
     zoom = (settings.zoom[0], settings.zoom[1])
     for start in range(0, len(order) - settings.batch + 1, settings.batch):
         indices = order[start : start + settings.batch]
-        flips = random.random(len(indices)) < 0.5
-        places = stills.rows["landmarks"]
-        cut = [view(stills.image(i), places.iloc[i], size, random, zoom=zoom, native=settings.native) for i in indices]
-        pictures = np.stack([c[:, ::-1] if flip else c for c, flip in zip(cut, flips, strict=True)])
+        mirrored = random.random(len(indices)) < 0.5
+        pictures = []
+        for i, flip in zip(indices, mirrored, strict=True):
+            cut = view(stills.image(i), landmarks.iloc[i], size, random, zoom=zoom, native=settings.native)
+            pictures.append(cut[:, ::-1] if flip else cut)
         chosen = random.random((len(indices), sentences)).argsort(1)[:, : settings.sentences]
-        yield (
+        yield Batch(
             torch.from_numpy(indices),
-            torch.from_numpy(pictures).permute(0, 3, 1, 2),
+            torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2),
             torch.from_numpy(chosen),
-            torch.from_numpy(flips),
+            torch.from_numpy(mirrored),
         )
 
 
 def full_state(clip: open_clip.CLIP) -> dict[str, Tensor]:
     """The state dict for a file: matrices and filters in half precision, everything else as it is."""
-    state = clip.state_dict()
-    return {k: v.half() if v.is_floating_point() and v.ndim > 1 else v for k, v in state.items()}
+    state = {}
+    for name, value in clip.state_dict().items():
+        state[name] = value.half() if value.is_floating_point() and value.ndim > 1 else value
+    return state
 
 
 def _order(identities: np.ndarray, siblings: int, random: np.random.Generator) -> np.ndarray:
     """A random order in which groups of up to `siblings` pictures of a person stay together."""
     order = random.permutation(len(identities))
-    rank = pd.Series(identities[order]).groupby(identities[order]).cumcount().to_numpy() // siblings
-    groups = pd.factorize(pd.MultiIndex.from_arrays([identities[order], rank]))[0]
+    people = identities[order]
+    rank = pd.Series(people).groupby(people).cumcount().to_numpy() // siblings
+    groups = pd.factorize(pd.MultiIndex.from_arrays([people, rank]))[0]
     place = random.permutation(groups.max() + 1)
     return order[np.argsort(place[groups], kind="stable")]
 
 
-def _tokens(clip: open_clip.CLIP, train: Stills, validation: Stills) -> tuple[Tensor, list[Tensor]]:
-    """Tokens of all captions, of the mirrored ones, and of the validation captions; only used words are kept.
-
-    Returns the used tokens, and tokens [n, C, L], [n, C, L] and [m, L] renumbered.
-    """
-    own = [list(sentences) for sentences in train.rows["captions"]]
-    if len({len(sentences) for sentences in own}) > 1:
+def _tokens(clip: open_clip.CLIP, train: Stills, validation: Stills) -> _Tokens:
+    """Tokens of all sentences; of the vocabulary of `clip` only used words are kept."""
+    captions = [list(sentences) for sentences in train.rows["captions"]]
+    each = len(captions[0])
+    if any(len(sentences) != each for sentences in captions):
         raise DataError("captions: every picture must have the same number of sentences, found several")
-    said = [s for sentences in own for s in sentences]
+    own = [sentence for sentences in captions for sentence in sentences]
+    mirrored = [mirror(sentence) for sentence in own]
     asked = validation.rows["caption"].tolist()
-    tokens = towers.tokenize([*said, *map(mirror, said), *asked], clip.context_length)
+    tokens = towers.tokenize([*own, *mirrored, *asked], clip.context_length)
     used = tokens.unique()
-    tokens = towers.keep_tokens(clip, tokens)
-    shape = len(own), len(own[0]), -1
-    return used, [
-        tokens[: len(said)].view(shape),
-        tokens[len(said) : 2 * len(said)].view(shape),
-        tokens[2 * len(said) :],
-    ]
+    parts = towers.keep_tokens(clip, tokens).split([len(own), len(own), len(asked)])
+    return _Tokens(
+        used,
+        own=parts[0].view(len(captions), each, -1),
+        mirrored=parts[1].view(len(captions), each, -1),
+        asked=parts[2],
+    )
 
 
-def _features(clip: open_clip.CLIP, image: towers.ImageTower, pictures: Tensor, tokens: Tensor) -> tuple:
+def _loss(clip: open_clip.CLIP, image: towers.ImageTower, batch: Batch, tokens: _Tokens) -> Tensor:
+    """The mean over a picture's sentences of the contrastive loss of the batch."""
+    stills = batch.indices[:, None]
+    own = tokens.own[stills, batch.sentences]
+    mirrored = tokens.mirrored[stills, batch.sentences]
+    read = torch.where(batch.mirrored[:, None, None], mirrored, own)  # [B, K, L]
+    x, t = _features(clip, image, batch.pictures, read.flatten(0, 1))
+    said = t.unflatten(0, batch.sentences.shape).unbind(1)
+    loss = open_clip.ClipLoss()
+    return torch.stack([loss(x, features, clip.logit_scale.exp()) for features in said]).mean()
+
+
+def _features(
+    clip: open_clip.CLIP, image: towers.ImageTower, pictures: Tensor, tokens: Tensor
+) -> tuple[Tensor, Tensor]:
     """Normalised features [B, D] of pictures and [n, D] of sentences; tokens after the longest sentence are cut."""
-    tokens = tokens[:, : int(tokens.argmax(-1).max()) + 1]
+    longest = int(tokens.argmax(-1).max()) + 1
     x = F.normalize(image(image.normalise(pictures)), dim=-1)
-    return x, F.normalize(towers.encode_text(clip, tokens), dim=-1)
+    t = F.normalize(towers.encode_text(clip, tokens[:, :longest]), dim=-1)
+    return x, t
 
 
 def _validate(clip: open_clip.CLIP, image: towers.ImageTower, stills: Stills, tokens: Tensor) -> dict[str, float]:
@@ -169,10 +228,12 @@ def _validate(clip: open_clip.CLIP, image: towers.ImageTower, stills: Stills, to
     clip.eval()
     size = image.preprocess.size
     with torch.inference_mode():
-        parts = torch.arange(len(stills)).split(64)
-        pictures = (torch.from_numpy(stills.views(part.tolist(), size)).permute(0, 3, 1, 2) for part in parts)
-        found = [_features(clip, image, p, tokens[part]) for part, p in zip(parts, pictures, strict=True)]
-        x, t = (torch.cat(each) for each in zip(*found, strict=True))
+        found = []
+        for part in torch.arange(len(stills)).split(64):
+            pictures = torch.from_numpy(stills.views(part.tolist(), size)).permute(0, 3, 1, 2)
+            found.append(_features(clip, image, pictures, tokens[part]))
+        x = torch.cat([features for features, _ in found])
+        t = torch.cat([features for _, features in found])
         scale = clip.logit_scale.exp()
         own = (x * t).sum(-1, keepdim=True)
         recall = ((x @ t.T > own).sum(1) < 5).float().mean()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,45 +23,82 @@ from semdf.errors import DataError, ParameterError
 from semdf.faces.crops import REGION_BITS, Crop, Face, crop
 from semdf.faces.parsing import CLASSES, Parser, normalise, part_bits, region_ious
 from semdf.params import Parser as Settings
-from semdf.pretraining.face_parser_views import augment, classes_of
+from semdf.pretraining.face_parser_views import View, augment, classes_of
 from semdf.storage.columns import FACE_PARSER_STILLS
 from semdf.storage.tars import ShardReader
 from semdf.training import determinism
 from semdf.training.checkpoints import keep, resume
 from semdf.training.schedules import warm_cosine
 
-__all__ = ["Labelled", "Record", "cut_face", "fit", "measure", "save"]
+__all__ = ["Labelled", "Record", "Still", "cut_face", "fit", "measure", "save"]
 
+#: What the manifest must tell of every picture.
 COLUMNS = FACE_PARSER_STILLS
-#: Small parts count more (ours), but little: what counts w times is drawn wherever it is likelier than 1 in 1 + w.
-#: Every other class counts 1.
+
+#: Weights in the loss of the classes whose names hold a word; all others weigh 1 (ours). They are small: a class of
+#: weight w is found wherever its probability is above 1 / (1 + w), so that large weights make small parts too large.
 WEIGHTS = {"brow": 1.5, "eye": 2.0, "nose": 1.2, "mouth": 2.0, "lip": 1.5, "glasses": 1.5}
-DEEP = 0.4  # weight of the losses of the two deeper heads (ours; the released training of BiSeNet: 1)
+
+#: Weight of the losses of the two deeper heads (ours; the released training of BiSeNet: 1).
+DEEP = 0.4
+
+#: Steps whose views are made ahead.
+AHEAD = 3
+
+
+class Still(NamedTuple):
+    """One rendered picture.
+
+    Attributes:
+        image: [H, W, 3] uint8, sRGB.
+        classes: [H, W] uint8, numbers of `semdf.faces.parsing.CLASSES`.
+        landmarks: [68, 2] float32, pixels.
+    """
+
+    image: np.ndarray
+    classes: np.ndarray
+    landmarks: np.ndarray
+
+
+class _Step(NamedTuple):
+    """One step of the training: the side of its views in pixels, and the numbers of the views, `last` left out."""
+
+    size: int
+    first: int
+    last: int
 
 
 @dataclass(frozen=True)
 class Labelled:
     """Rendered pictures of some splits, in the folder that `people.benchmarks.stills` writes.
 
-    Raises MissingError when they are not there, DataError when a column or a split is missing.
+    Attributes:
+        root: The folder.
+        splits: Names of the splits.
+        most: Most pictures, evenly chosen; 0 for all.
+
+    Raises:
+        MissingError: The folder lacks its files.
+        DataError: A column is missing, or no picture is of these splits.
     """
 
     root: Path
     splits: tuple[str, ...] = ("train",)
-    most: int = 0  # at most so many, evenly chosen; 0: all
+    most: int = 0
 
     def __post_init__(self) -> None:
-        if not len(self.rows):
-            raise DataError(f"stills: expected pictures of the splits {', '.join(self.splits)}. Found none.")
+        if self.rows.empty:
+            raise DataError(f"stills: must hold pictures of the splits {', '.join(self.splits)}, found none")
 
     @cached_property
     def rows(self) -> pd.DataFrame:
         """The manifest's rows."""
         table = read_table(Path(self.root) / "manifest.parquet", COLUMNS)
-        table = table[table["split"].isin(self.splits)].reset_index(drop=True)
+        table = table[table["split"].isin(self.splits)]
         if self.most and len(table) > self.most:
-            table = table.iloc[np.linspace(0, len(table) - 1, self.most).round().astype(int)].reset_index(drop=True)
-        return table
+            chosen = np.linspace(0, len(table) - 1, self.most).round().astype(int)
+            table = table.iloc[chosen]
+        return table.reset_index(drop=True)
 
     @cached_property
     def _tar(self) -> ShardReader:
@@ -68,18 +107,23 @@ class Labelled:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def read(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Picture `[H, W, 3]` uint8, classes `[H, W]` uint8 and landmarks `[68, 2]` of one still."""
+    def read(self, index: int) -> Still:
+        """The picture in one row."""
         row = self.rows.iloc[index]
         image = self._tar.image(f"{row['id']}.jpg")
         regions = self._tar.image(f"{row['id']}.regions.png")
         landmarks = np.asarray(row["landmarks"], dtype=np.float32).reshape(-1, 2)
-        return image, classes_of(image, regions, landmarks), landmarks
+        return Still(image, classes_of(image, regions, landmarks), landmarks)
 
 
 @dataclass(frozen=True)
 class Record:
-    """What a training leaves: the network after the last step, and one row for every tenth of the training."""
+    """What a training leaves.
+
+    Attributes:
+        network: The network after the last step.
+        history: A row for every tenth of the training.
+    """
 
     network: BiSeNet
     history: pd.DataFrame
@@ -95,18 +139,18 @@ def fit(stills: Labelled, settings: Settings, *, checkpoints: Path | None = None
         checkpoints: Folder for a checkpoint after each part of the training, from which an interrupted one resumes.
 
     Raises:
-        DataError: the loss is not finite.
+        DataError: The loss is not finite.
+        ParameterError: There are not as many sizes as epochs.
     """
     determinism.fix(settings.seed, settings.threads)
     network = BiSeNet(num_class=len(CLASSES)).to(memory_format=torch.channels_last)
-    groups = [{"params": [p for p in network.parameters() if p.ndim > 1], "weight_decay": settings.weight_decay}]
-    groups.append({"params": [p for p in network.parameters() if p.ndim == 1], "weight_decay": 0.0})
-    optimiser = torch.optim.AdamW(groups, lr=settings.lr)
+    optimiser = torch.optim.AdamW(_groups(network, settings), lr=settings.lr)
     plan = _plan(len(stills), settings)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, warm_cosine(len(plan), settings.warmup))
     stateful = {"network": network, "optimiser": optimiser, "schedule": schedule}
     history = resume(checkpoints, stateful)
-    every, done = max(1, len(plan) // 10), history[-1]["step"] if history else 0
+    every = max(1, len(plan) // 10)
+    done = history[-1]["step"] if history else 0
     losses: list[float] = []
     network.train()
     batches = _batches(stills, plan, settings, done)
@@ -123,23 +167,31 @@ def fit(stills: Labelled, settings: Settings, *, checkpoints: Path | None = None
         schedule.step()
         losses.append(loss.item())
         if step % every == 0 or step == len(plan):
-            history.append({"step": step, "size": plan[step - 1][0], "loss": float(np.mean(losses))})
+            history.append({"step": step, "size": plan[step - 1].size, "loss": float(np.mean(losses))})
             losses = []
             keep(checkpoints, stateful, history)
     return Record(network.eval(), pd.DataFrame(history))
 
 
 def measure(parser: Parser, stills: Labelled, *, size: int = 256, margin: float = 1.6) -> pd.DataFrame:
-    """Intersection over union of every region on aligned crops of stills: columns `region`, `iou`, `pixels` (share of
-    the crop that is the region, in percent).
+    """Intersection over union of every region on aligned crops of stills.
+
+    Args:
+        size: Side of the crops, pixels.
+        margin: How much wider than the face a crop is.
+
+    Returns:
+        region, iou, and pixels: the share of the crops that is the region, in percent.
     """
-    truths, images = [], []
+    images = []
+    truths = []
     for index in range(len(stills)):
         cut = cut_face(*stills.read(index), size, margin)
         images.append(cut.image)
         assert cut.regions is not None, "stills have them"
         truths.append(cut.regions)
-    found, truth = np.stack(parser.parse(images)), np.stack(truths)
+    found = np.stack(parser.parse(images))
+    truth = np.stack(truths)
     shares = region_ious(found, truth)
     pixels = [100 * float(((truth & bit) > 0).mean()) for bit in REGION_BITS.values()]
     return pd.DataFrame({"region": list(shares), "iou": list(shares.values()), "pixels": pixels})
@@ -153,12 +205,21 @@ def cut_face(image: np.ndarray, classes: np.ndarray, landmarks: np.ndarray, size
 
 
 def save(network: BiSeNet, path: Path) -> Path:
-    """Write the weights as facexlib reads them: a plain state dict, in half precision; the same bytes each time."""
-    state = {name: v.detach().cpu() for name, v in network.state_dict().items()}
-    state = {name: v.half() if v.is_floating_point() else v for name, v in state.items()}
-    wrong = [name for name, v in state.items() if v.is_floating_point() and not torch.isfinite(v).all()]
+    """Write the weights as facexlib reads them: a plain state dict, in half precision; the same bytes each time.
+
+    Raises:
+        DataError: Half precision cannot hold some weight.
+    """
+    state = {}
+    wrong = []
+    for name, value in network.state_dict().items():
+        state[name] = value.detach().cpu()
+        if value.is_floating_point():
+            state[name] = state[name].half()
+            if not torch.isfinite(state[name]).all():
+                wrong.append(name)
     if wrong:
-        raise DataError(f"weights: expected numbers that half precision can hold. Found others in {', '.join(wrong)}.")
+        raise DataError(f"weights must be numbers that half precision can hold, found others in {', '.join(wrong)}")
     buffer = io.BytesIO()  # a file's name would become part of its bytes
     torch.save(state, buffer)
     with atomic(path) as draft:
@@ -172,56 +233,72 @@ def _bits(classes: np.ndarray) -> np.ndarray:
     return part_bits(sure.float() * 20)[0].numpy()
 
 
-def _plan(count: int, settings: Settings) -> list[tuple[int, int, int]]:
-    """(size, first view, last view + 1) of every step."""
+def _groups(network: BiSeNet, settings: Settings) -> list[dict]:
+    """Filters decay; biases and norms do not."""
+    parameters = list(network.parameters())
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
+        {"params": [p for p in parameters if p.ndim == 1], "weight_decay": 0.0},
+    ]
+
+
+def _plan(count: int, settings: Settings) -> list[_Step]:
+    """All steps of a training on `count` stills."""
     if len(settings.sizes) != len(settings.epochs):
         raise ParameterError(f"sizes and epochs must be equally long, found {settings.sizes} and {settings.epochs}")
-    plan, start = [], 0
+    plan = []
+    start = 0
     for size, epochs in zip(settings.sizes, settings.epochs, strict=True):
-        stop = start + max(epochs * count // settings.batch, 1) * settings.batch
-        plan += [(size, first, first + settings.batch) for first in range(start, stop, settings.batch)]
-        start = stop
+        steps = max(epochs * count // settings.batch, 1)
+        for _ in range(steps):
+            plan.append(_Step(size, start, start + settings.batch))
+            start += settings.batch
     return plan
 
 
-def _batches(stills: Labelled, plan: list, settings: Settings, done: int) -> Iterator[tuple[Tensor, Tensor]]:
+def _batches(stills: Labelled, plan: list[_Step], settings: Settings, done: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Views `[B, 3, S, S]` and classes `[B, S, S]`, uint8, made ahead by other threads; view n depends on n alone."""
     count = len(stills)
 
-    def view(number: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+    def view(number: int, size: int) -> View:
         order = np.random.default_rng((settings.seed, number // count)).permutation(count)
-        image, classes, landmarks = stills.read(int(order[number % count]))
-        return augment(image, classes, landmarks, size, np.random.default_rng((settings.seed, 1, number)))
+        still = stills.read(int(order[number % count]))
+        random = np.random.default_rng((settings.seed, 1, number))
+        return augment(still.image, still.classes, still.landmarks, size, random)
 
     with ThreadPoolExecutor(settings.workers) as pool:
-        ahead = [[pool.submit(view, n, size) for n in range(a, b)] for size, a, b in plan[done : done + 3]]
-        for step in range(done, len(plan)):
-            views = [future.result() for future in ahead.pop(0)]
-            if step + 3 < len(plan):
-                size, a, b = plan[step + 3]
-                ahead.append([pool.submit(view, n, size) for n in range(a, b)])
-            images, classes = (torch.from_numpy(np.stack(part)) for part in zip(*views, strict=True))
+
+        def start(step: _Step) -> list[Future[View]]:
+            return [pool.submit(view, number, step.size) for number in range(step.first, step.last)]
+
+        ahead = deque(start(step) for step in plan[done : done + AHEAD])
+        for number in range(done, len(plan)):
+            views = [future.result() for future in ahead.popleft()]
+            if number + AHEAD < len(plan):
+                ahead.append(start(plan[number + AHEAD]))
+            images = torch.from_numpy(np.stack([view.image for view in views]))
+            classes = torch.from_numpy(np.stack([view.classes for view in views]))
             yield images.permute(0, 3, 1, 2), classes
 
 
 def _heads(network: BiSeNet, images: Tensor) -> list[Tensor]:
-    """Logits of the three heads at an eighth (twice) and a sixteenth of the pictures' size: facexlib's own forward pass
-    without its enlargement to full size, which takes a fifth of a step.
+    """Logits of the three heads at an eighth (twice) and a sixteenth of the pictures' size.
+
+    This is facexlib's own forward pass without its enlargement to full size, which takes a fifth of a step.
     """
     fine, coarse, coarser = network.cp(images)
     fused = network.ffm(fine, coarse)
-    heads = ((network.conv_out, fused), (network.conv_out16, coarse), (network.conv_out32, coarser))
-    return [head(features)[0] for head, features in heads]
+    return [network.conv_out(fused)[0], network.conv_out16(coarse)[0], network.conv_out32(coarser)[0]]
 
 
 def _loss(heads: list[Tensor], classes: Tensor) -> Tensor:
     """Weighted cross-entropy of the three heads, at every second pixel of the classes `[B, S, S]`."""
     weight = torch.ones(len(CLASSES))
     for i, (name, _) in enumerate(CLASSES):
-        weight[i] = next((w for word, w in WEIGHTS.items() if word in name.split()), 1.0)
+        weight[i] = next((factor for word, factor in WEIGHTS.items() if word in name.split()), 1.0)
     side = classes.shape[1] // 2
     at = torch.linspace(0, classes.shape[1] - 1, side).round().long()  # where enlarged logits lie, corner to corner
     classes = classes[:, at][:, :, at]
     large = [nn.functional.interpolate(head, (side, side), mode="bilinear", align_corners=True) for head in heads]
-    parts = [nn.functional.cross_entropy(head, classes, weight=weight) for head in large]
-    return parts[0] + DEEP * (parts[1] + parts[2])
+    fine, coarse, coarser = (nn.functional.cross_entropy(logits, classes, weight=weight) for logits in large)
+    return fine + DEEP * (coarse + coarser)

@@ -5,6 +5,8 @@ Everything random comes from a generator; every choice and range here is ours.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 
@@ -13,28 +15,86 @@ from semdf.faces.crops import REGION_BITS
 from semdf.faces.landmarks import five, span
 from semdf.faces.parsing import CLASSES, MIRRORED
 
-__all__ = ["SPANS", "augment", "classes_of"]
+__all__ = ["SPANS", "View", "augment", "classes_of"]
 
 #: The `span` of a face in a view, in parts of the side, is drawn from this range.
 SPANS = (0.15, 0.42)
 
+#: The number of each class by its name.
 _CLASS = {name: np.uint8(i) for i, (name, _) in enumerate(CLASSES)}
-_SKIN = (*range(1, 6), *range(7, 9), *range(10, 14))
+
+#: Sizes of the features of smooth noise, pixels.
 _SCALES = (2, 4, 8, 16, 32)
 
 
+class View(NamedTuple):
+    """A picture that the face parser learns from.
+
+    Attributes:
+        image: [H, W, 3] uint8, sRGB.
+        classes: [H, W] uint8, numbers of `semdf.faces.parsing.CLASSES`.
+    """
+
+    image: np.ndarray
+    classes: np.ndarray
+
+
+class _Paint(NamedTuple):
+    """How classes are recoloured together.
+
+    Attributes:
+        classes: Names of the classes.
+        chance: That they are.
+        brightness: Standard deviation of the logarithm of a common gain.
+        tint: The same of a gain of each channel.
+        texture: Largest factor of the noise.
+    """
+
+    classes: tuple[str, ...]
+    chance: float
+    brightness: float
+    tint: float
+    texture: float
+
+
+_BROWS = ("left brow", "right brow")
+_SKIN = tuple(name for name, regions in CLASSES if "skin" in regions)
+_PAINTS = (
+    _Paint(("hair",), 0.7, 0.6, 0.15, 0.20),
+    _Paint(("neck", "necklace", "clothes"), 0.7, 0.8, 0.30, 0.15),
+    _Paint(("glasses", "hat"), 0.7, 0.8, 0.30, 0.15),
+    _Paint(_BROWS, 0.5, 0.4, 0.10, 0.10),
+    _Paint(("upper lip", "lower lip"), 0.5, 0.15, 0.12, 0.03),
+    _Paint(("left eye", "right eye"), 0.4, 0.25, 0.08, 0.03),
+    _Paint(("nose",), 0.2, 0.08, 0.03, 0.03),
+    _Paint(_SKIN, 0.8, 0.20, 0.08, 0.05),
+)
+
+
 def classes_of(image: np.ndarray, regions: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-    """Facexlib's classes `[H, W] uint8` of a rendered person: picture, region bits `[H, W]`, landmarks `[68, 2]`.
+    """Facexlib's classes `[H, W] uint8` of a rendered person.
 
     An eye is what lies between the lids, so inside the landmarks' outline; left and right, above and below are those
     of the picture. What is `other` beside the eyes is glasses, above them a hat; below, neck where it has the colour
     of the face's skin, else clothes.
+
+    Args:
+        image: [H, W, 3] uint8, sRGB.
+        regions: [H, W] uint8, bits of `semdf.faces.crops.REGION_BITS`.
+        landmarks: [68, 2], pixels.
+
+    Raises:
+        DataError: Regions or landmarks have another shape.
     """
     points = np.asarray(landmarks, dtype=float)
     if regions.ndim != 2 or points.shape != (68, 2):
-        raise DataError(f"regions and landmarks: expected [H, W] and [68, 2]. Found {regions.shape}, {points.shape}.")
+        raise DataError(
+            f"regions and landmarks must be [H, W] and [68, 2], found {list(regions.shape)} and {list(points.shape)}"
+        )
     bit = {name: (regions & value) > 0 for name, value in REGION_BITS.items()}
-    left, right, _, *mouth = five(points)
+
+    # frame of the face: `sideways` grows to the right, `below` down from the line of the eyes
+    left, right = five(points)[:2]
     across = (right - left) / (np.linalg.norm(right - left) + 1e-9)
     down = np.array([-across[1], across[0]])
     rows, columns = np.mgrid[: regions.shape[0], : regions.shape[1]]
@@ -42,25 +102,29 @@ def classes_of(image: np.ndarray, regions: np.ndarray, landmarks: np.ndarray) ->
     sideways = (columns - centre[0]) * across[0] + (rows - centre[1]) * across[1]
     below = (columns - centre[0]) * down[0] + (rows - centre[1]) * down[1]
     is_right = sideways > 0
+    height = below / span(points)
+    skin = bit["skin"] & ~bit["hair"]
 
     found = np.zeros(regions.shape, np.uint8)
-    height = below / span(points)
     found[bit["other"]] = _CLASS["clothes"]
     found[bit["other"] & (height < 0.5)] = _CLASS["glasses"]
     found[bit["other"] & (height < -0.4)] = _CLASS["hat"]
-    found[_like_skin(image, bit["skin"] & ~bit["hair"]) & (found == _CLASS["clothes"])] = _CLASS["neck"]
+    found[_like_skin(image, skin) & (found == _CLASS["clothes"])] = _CLASS["neck"]
     found[bit["hair"]] = _CLASS["hair"]
-    skin = bit["skin"] & ~bit["hair"]
     found[skin] = _CLASS["skin"]
     found[skin & bit["nose"]] = _CLASS["nose"]
-    brow, eye = skin & bit["eyebrow"], skin & bit["eye"]
-    eye &= _inside(points[36:42], regions.shape) | _inside(points[42:48], regions.shape)
+    brow = skin & bit["eyebrow"]
     found[brow] = np.where(is_right[brow], _CLASS["right brow"], _CLASS["left brow"])
+    lids = _inside(points[36:42], regions.shape) | _inside(points[42:48], regions.shape)
+    eye = skin & bit["eye"] & lids
     found[eye] = np.where(is_right[eye], _CLASS["right eye"], _CLASS["left eye"])
     gap = skin & bit["mouth"] & ~bit["lip"] & _inside(points[60:68], regions.shape)
     found[gap] = _CLASS["inner mouth"]
+
+    # seam of the lips: from corner to corner, halfway between their inner edges
     lip = skin & bit["lip"]
-    middle = np.stack([points[60], *((points[61:64] + points[67:64:-1]) / 2), points[64]]) - centre
+    halfway = (points[61:64] + points[67:64:-1]) / 2
+    middle = np.stack([points[60], *halfway, points[64]]) - centre
     order = np.argsort(middle @ across)
     seam = np.interp(sideways, (middle @ across)[order], (middle @ down)[order])
     found[lip] = np.where((below > seam)[lip], _CLASS["lower lip"], _CLASS["upper lip"])
@@ -69,11 +133,18 @@ def classes_of(image: np.ndarray, regions: np.ndarray, landmarks: np.ndarray) ->
 
 def augment(
     image: np.ndarray, classes: np.ndarray, landmarks: np.ndarray, size: int, random: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """One view `[size, size, 3] uint8` with its classes `[size, size] uint8` of a picture, its classes and landmarks.
+) -> View:
+    """One view of a picture.
 
     Another place, size and slope of the face, mirrored or not, bent a little; other colours of hair, clothes, brows
     and skin; another background and light; things in front; and what cameras and files do.
+
+    Args:
+        image: [H, W, 3] uint8, sRGB.
+        classes: [H, W] uint8, see `classes_of`.
+        landmarks: [68, 2], pixels.
+        size: Side of the view, pixels.
+        random: Everything random comes from it.
     """
     image, classes = _move(image, classes, landmarks, size, random)
     picture = image.astype(np.float32) / 255
@@ -81,16 +152,18 @@ def augment(
     if random.random() < 0.75:
         behind = _soft(classes == 0, 0.7)
         picture += (_pattern(size, random) - picture) * behind[..., None]
-    picture, classes = _light(picture, random), classes.copy()
+    picture = _light(picture, random)
     person = classes > 0
     if person.any():  # cameras expose for people, more or less
         level = float(picture[person].mean())
         picture *= np.float32(np.clip(level, 0.12, 0.65) / max(level, 1e-3))
-    for _ in range(int(random.choice([0, 1, 2], p=[0.6, 0.3, 0.1]))):
+    classes = classes.copy()
+    things = int(random.choice([0, 1, 2], p=[0.6, 0.3, 0.1]))
+    for _ in range(things):
         shape = _blob(size, random)
         picture += (_pattern(size, random) - picture) * _soft(shape, 0.7)[..., None]
         classes[shape] = _CLASS["background"]
-    return _photograph(np.clip(picture, 0, 1), random), classes
+    return View(_photograph(np.clip(picture, 0, 1), random), classes)
 
 
 def _like_skin(image: np.ndarray, skin: np.ndarray) -> np.ndarray:
@@ -116,7 +189,7 @@ def _soft(mask: np.ndarray, sigma: float) -> np.ndarray:
 
 def _move(
     image: np.ndarray, classes: np.ndarray, landmarks: np.ndarray, size: int, random: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+) -> View:
     """Turn, scale, stretch, shift, bend and mirror; beyond the picture its border is repeated."""
     points = np.asarray(landmarks, dtype=float)
     scale = size * np.exp(random.uniform(*np.log(SPANS))) / span(points)
@@ -128,8 +201,9 @@ def _move(
     back = np.linalg.inv(forward)
     rows, columns = np.mgrid[:size, :size].astype(np.float32)
     bend = random.normal(0, 0.012 * size, (2, 6, 6)).astype(np.float32) * (random.random() < 0.7)
-    dx, dy = (cv2.resize(b, (size, size), interpolation=cv2.INTER_CUBIC) for b in bend)
-    x, y = columns + dx - centre[0], rows + dy - centre[1]
+    dx, dy = (cv2.resize(shifts, (size, size), interpolation=cv2.INTER_CUBIC) for shifts in bend)
+    x = columns + dx - centre[0]
+    y = rows + dy - centre[1]
     middle = five(points).mean(0)
     across = (back[0, 0] * x + back[0, 1] * y + middle[0]).astype(np.float32)
     down = (back[1, 0] * x + back[1, 1] * y + middle[1]).astype(np.float32)
@@ -139,8 +213,9 @@ def _move(
     image = cv2.remap(image, across, down, how, borderMode=cv2.BORDER_REPLICATE)
     classes = cv2.remap(classes, across, down, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
     if random.random() < 0.5:
-        image, classes = np.ascontiguousarray(image[:, ::-1]), MIRRORED[classes[:, ::-1]]
-    return image, classes
+        image = np.ascontiguousarray(image[:, ::-1])
+        classes = MIRRORED[classes[:, ::-1]]
+    return View(image, classes)
 
 
 def _noise(size: int, random: np.random.Generator, channels: int = 1, scales: tuple[int, ...] = _SCALES) -> np.ndarray:
@@ -166,7 +241,8 @@ def _pattern(size: int, random: np.random.Generator) -> np.ndarray:
         picture = picture + 0.2 * _noise(size, random, 3) * random.random()
         picture = picture + 0.2 * _noise(size, random) * random.random()
     if kind == 3:
-        angle, period = random.uniform(0, np.pi), random.uniform(4, 60)
+        angle = random.uniform(0, np.pi)
+        period = random.uniform(4, 60)
         rows, columns = np.mgrid[:size, :size]
         wave = np.sin((columns * np.cos(angle) + rows * np.sin(angle)) * 2 * np.pi / period)
         picture = np.where(wave[..., None] > random.uniform(-0.8, 0.8), picture, _colour(random))
@@ -191,32 +267,22 @@ def _colour(random: np.random.Generator) -> np.ndarray:
 
 def _recolour(picture: np.ndarray, classes: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Hair, clothes, brows, lips, eyes and skin each get other colours, contrast and fine texture."""
-    groups = (  # classes, chance, spread of brightness, of tint, of texture
-        ((17,), 0.7, 0.6, 0.15, 0.20),
-        ((14, 15, 16), 0.7, 0.8, 0.30, 0.15),
-        ((6, 18), 0.7, 0.8, 0.30, 0.15),
-        ((2, 3), 0.5, 0.4, 0.10, 0.10),
-        ((12, 13), 0.5, 0.15, 0.12, 0.03),
-        ((4, 5), 0.4, 0.25, 0.08, 0.03),
-        ((10,), 0.2, 0.08, 0.03, 0.03),
-        (_SKIN, 0.8, 0.20, 0.08, 0.05),
-    )
-    for members, chance, brightness, tint, texture in groups:
-        table = np.zeros(len(CLASSES), np.uint8)
-        table[list(members)] = 1
-        mask = table[classes]
+    for paint in _PAINTS:
+        chosen = np.zeros(len(CLASSES), np.uint8)
+        chosen[[_CLASS[name] for name in paint.classes]] = 1
+        mask = chosen[classes]
         x, y, width, height = cv2.boundingRect(mask)
-        if random.random() >= chance or not width:
+        if random.random() >= paint.chance or not width:
             continue
         box = slice(max(0, y - 4), y + height + 4), slice(max(0, x - 4), x + width + 4)
         part = np.clip(picture[box], 0, 1)
-        gain = np.exp(random.normal(0, brightness) + random.normal(0, tint, 3)).astype(np.float32)
+        gain = np.exp(random.normal(0, paint.brightness) + random.normal(0, paint.tint, 3)).astype(np.float32)
         other = cv2.pow(part, np.exp(random.normal(0, 0.2))) * gain
         if random.random() < 0.5:
             scales = (1, 2, 4) if random.random() < 0.7 else (4, 8, 16)
             grain = _noise(max(part.shape), random, scales=scales)[: len(part), : part.shape[1]]
-            other *= np.exp(grain * np.float32(texture * random.random()))
-        if members == (2, 3) and random.random() < 0.5:  # faint brows let the skin through
+            other *= np.exp(grain * np.float32(paint.texture * random.random()))
+        if paint.classes == _BROWS and random.random() < 0.5:  # faint brows let the skin through
             other += (cv2.blur(part, (15, 15)) - other) * np.float32(random.uniform(0, 0.7))
         soft = _soft(mask[box], random.uniform(0.5, 1.5))[..., None]
         picture[box] += (np.clip(other, 0, 1) - part) * soft

@@ -22,8 +22,10 @@ from semdf.pretraining.captioned import Stills
 
 __all__ = ["TASKS", "classify", "embed_classes", "embed_images", "embed_sentences", "retrieval", "table"]
 
+#: Sentences that name a class; a phrase of `TASKS` fills the gap (ours).
 TEMPLATES = ("a photo of {}", "a picture of {}", "a portrait of {}")
-#: attribute -> its classes, as the manifest calls them, and how a sentence says each (ours).
+
+#: Attribute -> its classes, as the manifest calls them -> phrases that say each (ours).
 TASKS: dict[str, dict[str, tuple[str, ...]]] = {
     "gender": {"man": ("a man", "a male person"), "woman": ("a woman", "a female person")},
     "age": {
@@ -102,9 +104,11 @@ def embed_images(clip: open_clip.CLIP, stills: Stills, *, batch: int = 64) -> Te
     tower = towers.ImageTower(clip.visual)
     clip.eval()
     with torch.inference_mode():
-        parts = torch.arange(len(stills)).split(batch)
-        views = (torch.from_numpy(stills.views(p.tolist(), tower.preprocess.size)).permute(0, 3, 1, 2) for p in parts)
-        return torch.cat([F.normalize(tower(tower.normalise(v)), dim=-1) for v in views])
+        features = []
+        for part in torch.arange(len(stills)).split(batch):
+            views = torch.from_numpy(stills.views(part.tolist(), tower.preprocess.size)).permute(0, 3, 1, 2)
+            features.append(F.normalize(tower(tower.normalise(views)), dim=-1))
+        return torch.cat(features)
 
 
 def embed_sentences(clip: open_clip.CLIP, sentences: Sequence[str]) -> Tensor:
@@ -112,7 +116,8 @@ def embed_sentences(clip: open_clip.CLIP, sentences: Sequence[str]) -> Tensor:
     clip.eval()
     with torch.inference_mode():
         tokens = towers.tokenize(list(sentences), clip.context_length)
-        return torch.cat([F.normalize(towers.encode_text(clip, part), dim=-1) for part in tokens.split(256)])
+        features = [F.normalize(towers.encode_text(clip, part), dim=-1) for part in tokens.split(256)]
+        return torch.cat(features)
 
 
 def embed_classes(clip: open_clip.CLIP, classes: Sequence[Sequence[str]]) -> Tensor:
@@ -134,11 +139,19 @@ def table(
     """Zero-shot accuracy of every task: a row each, with 95 % intervals that resample people.
 
     Balanced accuracy is the mean over the classes of the share that is found, so chance is 1 / classes however
-    often each occurs. Classes with fewer than `fewest` pictures, and tasks with fewer than two classes, are left out.
+    often each occurs. Tasks with fewer than two classes are left out.
+
+    Args:
+        resamples: Of the people, for the intervals.
+        seed: Of the resamples.
+        fewest: Classes with fewer pictures are left out.
 
     Returns:
         task, classes, samples, people, accuracy, balanced_accuracy, low, high, chance, majority (the accuracy of
         always saying the commonest class).
+
+    Raises:
+        DataError: No task is left.
     """
     asked = {task: _known(stills, task, classes, fewest) for task, classes in TASKS.items()}
     asked = {task: names for task, names in asked.items() if len(names) > 1}
@@ -146,11 +159,12 @@ def table(
         raise DataError(f"stills: must vary in one of {', '.join(TASKS)}, found none that does")
     features = embed_images(clip, stills)
     said = embed_classes(clip, [TASKS[task][name] for task, names in asked.items() for name in names])
-    parts, rows = iter(said.split([len(names) for names in asked.values()])), []
-    for task, names in asked.items():
+    parts = said.split([len(names) for names in asked.values()])
+    rows = []
+    for (task, names), classes in zip(asked.items(), parts, strict=True):
         keep = np.flatnonzero(stills.rows[task].isin(names).to_numpy())
         truth = stills.rows[task].to_numpy()[keep]
-        hit = classify(features[torch.from_numpy(keep)], next(parts), names) == truth
+        hit = classify(features[torch.from_numpy(keep)], classes, names) == truth
         people = stills.rows["identity"].to_numpy()[keep]
         low, high = _interval(hit, truth, people, resamples, seed)
         rows.append(
@@ -178,18 +192,24 @@ def retrieval(clip: open_clip.CLIP, stills: Stills, ranks: Sequence[int] = (1, 5
     """
     images = embed_images(clip, stills)
     captions = [list(said) for said in stills.rows["captions"]]
-    every = embed_sentences(clip, [s for said in captions for s in said]).view(len(stills), len(captions[0]), -1)
+    sentences = embed_sentences(clip, [sentence for said in captions for sentence in said])
+    every = sentences.view(len(stills), len(captions[0]), -1)
     texts = {"one": every[:, 0], "all": F.normalize(every.mean(1), dim=-1)}
     rows = []
     for name, text in texts.items():
         similarity = images @ text.T
         for direction, scores in (("picture to sentence", similarity), ("sentence to picture", similarity.T)):
-            rank = (scores > scores.diagonal()[:, None]).sum(1)
-            rows += [
-                {"sentences": name, "direction": direction, "rank": k, "recall": (rank < k).float().mean().item(),
-                 "chance": k / len(stills)}
-                for k in ranks
-            ]  # fmt: skip
+            closer = (scores > scores.diagonal()[:, None]).sum(1)
+            for rank in ranks:
+                rows.append(
+                    {
+                        "sentences": name,
+                        "direction": direction,
+                        "rank": rank,
+                        "recall": (closer < rank).float().mean().item(),
+                        "chance": rank / len(stills),
+                    }
+                )
     return pd.DataFrame(rows)
 
 
@@ -200,6 +220,7 @@ def _known(stills: Stills, task: str, classes: Mapping[str, Sequence[str]], fewe
 
 
 def _balanced(hit: np.ndarray, truth: np.ndarray) -> float:
+    """The mean over the classes of the share of hits."""
     return float(pd.Series(hit).groupby(truth).mean().mean())
 
 
@@ -207,11 +228,17 @@ def _interval(hit: np.ndarray, truth: np.ndarray, people: np.ndarray, resamples:
     """95 % percentile interval of the balanced accuracy over resampled people.
 
     A class that nobody in a resample shows is left out of its mean: how often it is found there is unknown, not 0.
+
+    Args:
+        hit: [n] bool, whether the class was found.
+        truth: [n], names of the classes.
+        people: [n], identities.
     """
     random = np.random.default_rng(seed)
     classes, truth = np.unique(truth, return_inverse=True)
     person = np.unique(people, return_inverse=True)[1]
-    found, total = (np.zeros((person.max() + 1, len(classes))) for _ in range(2))
+    found = np.zeros((person.max() + 1, len(classes)))
+    total = np.zeros_like(found)
     np.add.at(found, (person, truth), hit)
     np.add.at(total, (person, truth), 1)
     drawn = random.integers(0, len(found), (resamples, len(found)))

@@ -56,9 +56,16 @@ def write_stills(folder, people=40):
             said = [f"a photo of a {name} square", f"a square that is {name}", f"a picture of a {name} thing"]
             split = ("train", "train", "train", "val", "test")[(i // 5) // 4 % 5]
             rows.append(
-                {"id": f"{i:04d}", "identity": i // 5, "split": split, "caption": said[0], "captions": said,
-                 "colour": name, "landmarks": corners}
-            )  # fmt: skip
+                {
+                    "id": f"{i:04d}",
+                    "identity": i // 5,
+                    "split": split,
+                    "caption": said[0],
+                    "captions": said,
+                    "colour": name,
+                    "landmarks": corners,
+                }
+            )
     write_table(pd.DataFrame(rows), folder / "manifest.parquet")
     return folder
 
