@@ -13,10 +13,12 @@ __all__ = ["forest", "trajectories"]
 
 
 def forest(table: pd.DataFrame, ax: Axes, runs: Sequence[str] = (), level: float = 0.05) -> Axes:
-    """Differences to the reference with 95 % intervals, one line a run: rows of run, difference, low, high, p_holm.
+    """Differences to the reference with 95 % intervals, one line a run; dots are filled where they are supported.
 
-    Filled where the corrected p is below `level`. runs: the lines from top to bottom, with gaps for those without a
-    row; those of the table by default.
+    Args:
+        table: Rows of run, difference, low, high, p_holm.
+        runs: The lines from top to bottom, empty for runs without a row; by default those of the table.
+        level: Below which corrected p a dot is filled.
     """
     runs = list(runs) or list(table["run"])
     places = np.array([runs.index(run) for run in table["run"]], dtype=int)
@@ -24,14 +26,18 @@ def forest(table: pd.DataFrame, ax: Axes, runs: Sequence[str] = (), level: float
     ax.hlines(places, table["low"], table["high"], color="C0", linewidth=1.5)
     filled = ["C0" if p < level else "white" for p in table["p_holm"]]
     ax.scatter(table["difference"], places, s=30, zorder=3, edgecolor="C0", facecolor=filled)
-    ax.set(yticks=range(len(runs)), yticklabels=runs, xlabel="difference of AUC", ylim=(max(len(runs), 1) - 0.5, -0.5))
+    ax.set(yticks=range(len(runs)), yticklabels=runs, xlabel="difference of AUC")
+    ax.set_ylim(max(len(runs), 1) - 0.5, -0.5)
     return ax
 
 
 def trajectories(curves: pd.DataFrame, axes: Sequence[Axes], levels: Sequence[str]) -> Sequence[Axes]:
-    """Weights over the epochs in parts of the root's, a panel a run, a colour a level, a thin line a seed.
+    """Weights over the epochs in parts of the root's: a panel a run, a colour a level, a thin line a seed.
 
-    axes: as many as runs or more; those that are left stay empty.
+    Args:
+        curves: Rows of run, seed, epoch and `lambda_<level>`.
+        axes: As many as runs or more; those that are left stay empty.
+        levels: The levels below the root.
     """
     for ax, (run, part) in zip(axes, curves.groupby("run", sort=False), strict=False):
         for k, level in enumerate(levels):

@@ -30,10 +30,14 @@ __all__ = ["Data", "Job", "perform", "rounded", "score", "scored_samples", "trai
 class Data:
     """What a run is trained on.
 
-    without: labels that training does not see. share: of the filmed people, drawn by the run's seed, all of whose
-    pictures training sees; donors may be anyone. expand: changes of the block `expand`; the forgeries of `expanded/`
-    are then replaced by others. main: the test sets that such a run is about, instead of the usual ones.
-    passes: factor of the epochs, for data sets so small that an epoch is short (ours).
+    Attributes:
+        dataset: Name of the data set.
+        without: Labels that training does not see.
+        share: Of the people who were filmed, drawn by the run's seed: training sees all pictures of these people and
+            none of the others. The donors of forgeries may be anyone.
+        expand: Changes of the block `expand`; the forgeries of `expanded/` are then replaced by others.
+        main: The test sets that such a run is about, instead of the usual ones.
+        passes: Factor of the epochs, for data sets so small that an epoch is short (ours).
     """
 
     dataset: str = TRAINED
@@ -45,9 +49,17 @@ class Data:
 
 
 class Job(NamedTuple):
-    """One training. manifests: the faces and the forgeries that it sees; scored: those whose scores are kept.
+    """One training.
 
-    frames: crops of a video that are scored. folder: where the result is put.
+    Attributes:
+        run: Its name.
+        seed: Its seed.
+        config: What is trained, and how.
+        data: What it is trained on.
+        manifests: Of the faces and of the forgeries that it sees.
+        scored: Manifests of the faces and of the forgeries whose scores are kept.
+        frames: How many crops of a video are scored at most.
+        folder: Where the result is put.
     """
 
     run: str
@@ -61,6 +73,7 @@ class Job(NamedTuple):
 
     @property
     def done(self) -> bool:
+        """Whether the result is there."""
         return (self.folder / "scores.parquet").is_file()
 
 
@@ -71,30 +84,34 @@ def perform(job: Job) -> None:
     """
     checkpoints = job.folder / "checkpoints"
     samples = training_samples(job)
-    parts = scored_samples(*job.scored, job.config.train.hierarchy, job.frames)
-    record = fit(samples, _watched(parts[0]), job.config, checkpoints=checkpoints)
+    faces, forgeries = scored_samples(*job.scored, job.config.train.hierarchy, job.frames)
+    record = fit(samples, _watched(faces), job.config, checkpoints=checkpoints)
     write_table(record.history.assign(steps=record.steps), job.folder / "curve.parquet")
-    scores = pd.concat([score(record.model, part, job.config) for part in parts], ignore_index=True)
-    write_table(scores, job.folder / "scores.parquet")
+    tables = [score(record.model, part, job.config) for part in (faces, forgeries)]
+    write_table(pd.concat(tables, ignore_index=True), job.folder / "scores.parquet")
     shutil.rmtree(checkpoints, ignore_errors=True)
 
 
 def training_samples(job: Job) -> Samples:
     """The pictures of the training split that a job may see."""
     samples = _training(job.manifests, job.config.train.hierarchy, job.data.dataset)
-    chosen = ~samples.rows["label"].isin(job.data.without) & _few(samples.rows["target"], job.data.share, job.seed)
+    seen = ~samples.rows["label"].isin(job.data.without)
+    few = _few(samples.rows["target"], job.data.share, job.seed)
+    chosen = seen & few
     return samples if chosen.all() else select(samples, chosen.to_numpy())
 
 
 def _few(people: pd.Series, share: float, seed: int) -> pd.Series:
-    """Which rows show one of a `share` of the people, at least one, [n] bool."""
+    """Which rows show one of a drawn `share` of the people, of at least one person, [n] bool."""
     names = sorted(set(people))
-    drawn = np.random.default_rng(seed).permutation(len(names))[: max(1, round(share * len(names)))]
+    count = max(1, round(share * len(names)))
+    drawn = np.random.default_rng(seed).permutation(len(names))[:count]
     return people.isin([names[i] for i in drawn])
 
 
 @lru_cache(maxsize=2)
 def _training(manifests: tuple[Path, Path], hierarchy: str, dataset: str) -> Samples:
+    """The training split of one data set, which stays in memory for the next job."""
     return load(manifests, hierarchies.load(hierarchy), ["train"], datasets=[dataset])
 
 
@@ -102,7 +119,11 @@ def _training(manifests: tuple[Path, Path], hierarchy: str, dataset: str) -> Sam
 def scored_samples(faces: Path, expanded: Path, hierarchy: str, frames: int) -> tuple[Samples, Samples]:
     """Validation of `TRAINED` with the test sets of all protocols, and the validation forgeries.
 
-    frames: at most so many crops of a video, evenly spread.
+    Args:
+        faces: Manifest of the faces.
+        expanded: Manifest of the forgeries.
+        hierarchy: Name of the label hierarchy.
+        frames: How many crops of a video are taken at most, evenly spread.
     """
     tree = hierarchies.load(hierarchy)
     whole = load([faces], tree, ["val", "test"])
@@ -111,18 +132,22 @@ def scored_samples(faces: Path, expanded: Path, hierarchy: str, frames: int) -> 
     for name in set(rows["dataset"]) & set(protocols.names()):
         wanted = wanted | rows.index.isin(protocols.select(rows, name).index)
     forged = load([expanded], tree, ["val"], datasets=[TRAINED])
-    return select(whole, wanted & _spread(rows, frames)), select(forged, _spread(forged.rows, frames))
+    kept = select(whole, wanted & _spread(rows, frames))
+    return kept, select(forged, _spread(forged.rows, frames))
 
 
 def _spread(rows: pd.DataFrame, frames: int) -> np.ndarray:
     """Which rows are among `frames` evenly spread ones of their video, [n] bool."""
-    place, size = rows.groupby("video").cumcount(), rows.groupby("video")["video"].transform("size")
+    videos = rows.groupby("video")
+    place = videos.cumcount()
+    size = videos["video"].transform("size")
     share = np.minimum(frames, size)
+    # a row is taken where the running number of taken rows, place * share // size, rises
     return ((place * share) // size != ((place - 1) * share) // size).to_numpy()
 
 
 def _watched(samples: Samples) -> Samples:
-    """One crop of each validation video, for the curve: it is looked at, nothing is chosen by it."""
+    """One crop of each validation video, for the curve after each epoch; nothing is chosen by it."""
     rows = samples.rows
     own = (rows["dataset"] == TRAINED) & (rows["split"] == "val") & ~rows["video"].duplicated()
     return select(samples, own.to_numpy())
@@ -131,13 +156,16 @@ def _watched(samples: Samples) -> Samples:
 def score(model: Detector, samples: Samples, config: Config) -> pd.DataFrame:
     """A row a video: `VIDEO_COLUMNS` and `p_<node>`, the mean over its frames, as float32."""
     p = predict(model, samples, resample=config.crop.resampled)
-    frames = samples.rows[list(FRAME_COLUMNS[:-1])].assign(**{f"p_{n}": p[:, i] for i, n in enumerate(config.nodes)})
+    known = [name for name in FRAME_COLUMNS if not name.startswith("p_")]
+    names = [f"p_{node}" for node in config.nodes]
+    frames = samples.rows[known].copy()
+    for i, name in enumerate(names):
+        frames[name] = p[:, i]
     videos = video_scores(frames)
-    names = [f"p_{n}" for n in config.nodes]
     return videos[list(VIDEO_COLUMNS)].join(videos[names].apply(rounded))
 
 
 def rounded(p: pd.Series) -> pd.Series:
-    """Probabilities with logits of two decimals: a small file, in which order is kept near 0 and 1 as elsewhere."""
+    """Probabilities whose logits have two decimals: a small file that keeps the order near 0 and 1 as elsewhere."""
     logits = logit(np.clip(p.to_numpy(dtype=float), 1e-7, 1 - 1e-7))
     return pd.Series(expit(np.round(logits, 2)).astype(np.float32), p.index)

@@ -110,7 +110,7 @@ def test_names_join_changes_of_objective_method_and_data():
     assert data.dataset == "FFSC" and data.without == ("age",) and data.main == ("FFSC: HFGI-age",)
     with pytest.raises(ParameterError, match="one objective"):
         matrix.describe("binary+equal", 0, TRAIN, CROP)
-    with pytest.raises(ParameterError, match="ablate.groups.x.1.*not 'beter'"):
+    with pytest.raises(ParameterError, match="ablate.groups.x.1.*not of 'beter'"):
         blocks({"x": ["equal", "equal+beter"]})
     with pytest.raises(ParameterError, match="train.lr"):
         jobs_of_nothing = blocks({"x": ["equal", "dwa"]}, lr=-1.0)
@@ -219,7 +219,7 @@ def test_other_code_or_data_are_another_training(world):
 
 
 def test_nothing_done_is_said(world):
-    with pytest.raises(MissingError, match="semdf.ablation.matrix"):
+    with pytest.raises(MissingError, match="semdf.pipeline.ablations"):
         matrix.collect(jobs(world, blocks({"a": ["equal", "dwa"]})))
 
 
