@@ -53,11 +53,20 @@ MELANIN = (1.25, 0.42, 0.20)  # of the three ancestries
 SMALL = ("head-age", "head-trans", "nose-trans-out", "mouth-trans-out", "head-angle", "neck")
 #: What makes a face look like a woman's beyond the body model (ours); the opposite makes it a man's.
 FEMININE = {
-    "chin-width-incr": -0.35, "chin-bones-incr": -0.3, "chin-height-incr": -0.15, "*-eye-scale-incr": 0.35,
-    "nose-scale-horiz-incr": -0.25, "nose-volume-incr": -0.2, "nose-hump-incr": -0.25,
-    "mouth-upperlip-volume-incr": 0.3, "mouth-lowerlip-volume-incr": 0.3, "eyebrows-trans-up": 0.25,
-    "forehead-nubian-incr": 0.15, "*-cheek-bones-incr": 0.15, "neck-scale-horiz-incr": -0.8,
-}  # fmt: skip
+    "chin-width-incr": -0.35,
+    "chin-bones-incr": -0.3,
+    "chin-height-incr": -0.15,
+    "*-eye-scale-incr": 0.35,
+    "nose-scale-horiz-incr": -0.25,
+    "nose-volume-incr": -0.2,
+    "nose-hump-incr": -0.25,
+    "mouth-upperlip-volume-incr": 0.3,
+    "mouth-lowerlip-volume-incr": 0.3,
+    "eyebrows-trans-up": 0.25,
+    "forehead-nubian-incr": 0.15,
+    "*-cheek-bones-incr": 0.15,
+    "neck-scale-horiz-incr": -0.8,
+}
 #: First words of those that are drawn at three fifths of it.
 CALM = ("mouth-lowerlip-ext", "mouth-trans", "chin-prog", "mouth-upperlip-ext")
 #: Ages in years of children, young, middle-aged and old people, and how often they are drawn (ours).
