@@ -44,7 +44,7 @@ def main(
         if missing:
             click.echo(_progress(todo))
             return
-        train_missing(todo, blocks, minutes=minutes)
+        train_missing(todo, blocks, minutes=minutes, parser_weights=ROOT / "pretrained" / "parser")
         write(todo, groups, ROOT / out)
     except SemdfError as error:
         raise click.ClickException(str(error)) from None
