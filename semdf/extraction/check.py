@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +15,21 @@ from tqdm.auto import tqdm
 from semdf import layouts
 from semdf.errors import SemdfError
 from semdf.extraction.decoding import opened
-from semdf.layouts import Layout, protocols
-from semdf.layouts.rows import MISSING, OK
+from semdf.layouts import Layout, protocols, tree
+from semdf.layouts.rows import LINKED, MISSING, OK
+from semdf.storage.paths import LINKS, real_paths
 from semdf.storage.pictures import PICTURES
 
-__all__ = ["Finding", "Report", "check"]
+__all__ = ["Finding", "Report", "beside", "check"]
 
-#: Endings of files that may lie beside videos and pictures.
-LISTS = (".csv", ".json", ".md", ".pdf", ".txt")
+#: Reason why something is no row -> kind of finding; others are no fault of the copy.
+KINDS = {
+    tree.OUTSIDE: "linked",
+    tree.NAMELESS: "unreadable",
+    tree.NO_FILE: "surplus",
+    tree.ENDING: "surplus",
+    tree.LEFT: "surplus",
+}
 #: Kinds of findings that are no problem.
 HARMLESS = ("absent", "miniature", "note")
 
@@ -31,7 +39,7 @@ class Finding:
     """One thing that was found.
 
     Attributes:
-        kind: Of the problems: broken, missing, surplus, unreadable, count or no reals; else one of `HARMLESS`.
+        kind: Of the problems: broken, missing, linked, surplus, unreadable, count or no reals; else one of `HARMLESS`.
         text: What and how many, with the first names.
     """
 
@@ -90,33 +98,56 @@ def check(root: Path, layout: str = "", *, headers: bool = True) -> list[Report]
     if not parts:
         text = f"must have videos or pictures under {root}, found none"
         return [Report(name, "nothing", (Finding("broken", text),))]
-    return [_report(name, part, root, headers) for part in parts]
+    tables: list[pd.DataFrame] = []
+    reports = [_report(name, part, root, headers, tables) for part in parts]
+    if len(tables) < len(parts):
+        return reports  # of a part that cannot be read nothing is known
+    paths = {path for table in tables for path in table["path"]}
+    found = [*_splits(tables), *_beside(tree.rest(root, paths, parts[0].apart))]
+    if len(reports) == 1:
+        return [Report(reports[0].title, reports[0].summary, (*reports[0].findings, *found))]
+    return [*reports, Report(f"{name}, all parts", f"{len(paths)} files or entries of lists", tuple(found))]
+
+
+def beside(root: Path, rows: pd.DataFrame, layout: Layout) -> list[str]:
+    """What lies below `root` and is no row, counted by reason, in lines for a command to print.
+
+    Args:
+        root: Folder of the data set.
+        rows: What `layout` read there.
+        layout: It tells what belongs to the data set and is not read.
+    """
+    found = tree.rest(Path(root), rows["path"], layout.apart)
+    return [f"{_some(names)}, no row: {reason}" for reason, names in found.items()]
 
 
 def _broken(name: str, error: SemdfError) -> Report:
     return Report(name, "cannot be read; mend this first", (Finding("broken", str(error)),))
 
 
-def _report(name: str, layout: Layout, root: Path, headers: bool) -> Report:
+def _report(name: str, layout: Layout, root: Path, headers: bool, tables: list[pd.DataFrame]) -> Report:
+    """The report on one part, whose rows are put into `tables` if it can be read."""
     try:
         rows = layout.read(root)
     except SemdfError as error:
-        return _broken(name, error)
+        return _broken(f"{name} {layout.part}".strip(), error)
+    tables.append(rows)
     # the protocol of the layout itself, by its name: a table of one's own has none
     protocol = protocols.of_layout(name)
     findings = [
-        *_missing(rows),
-        *_surplus(rows, root, listed=layout.lists_name_all),
+        *_missing(rows, root),
+        *_linked(rows),
+        *_unlisted(rows, listed=layout.lists_name_all),
         *_unreadable(rows, root, headers),
+        *_twice(rows, root),
         *_reals(rows, protocol),
         *_leaks(rows),
     ]
     if protocol is not None:
         findings += _counts(rows, protocol.published)
         findings += [Finding("note", text) for text in protocol.notes]
-    compression = "/".join(sorted(set(rows["compression"]) - {""}))
-    title = f"{name} {compression}" if compression else name
-    return Report(title, _summary(rows), tuple(findings))
+    part = layout.part or "/".join(sorted(set(rows["compression"]) - {""}))
+    return Report(f"{name} {part}".strip(), _summary(rows), tuple(findings))
 
 
 def _summary(rows: pd.DataFrame) -> str:
@@ -126,35 +157,69 @@ def _summary(rows: pd.DataFrame) -> str:
     return f"{len(rows)} rows ({reals} real, {len(rows) - reals} fake; {splits}), {there} files on disk"
 
 
-def _missing(rows: pd.DataFrame) -> Iterator[Finding]:
+def _missing(rows: pd.DataFrame, root: Path) -> Iterator[Finding]:
     for name, group in rows[rows["status"] == MISSING].groupby("manipulation", sort=False):
-        yield Finding("missing", f"{name}: {_some(group['path'])} in the lists, not on disk")
+        alike = _in_other_letters(group["path"], root)
+        more = f"; in other letters there {'is' if len(alike) == 1 else 'are'} {_some(alike)}" if alike else ""
+        yield Finding("missing", f"{name}: {_some(group['path'])} in the lists, not on disk{more}")
 
 
-def _surplus(rows: pd.DataFrame, root: Path, *, listed: bool) -> Iterator[Finding]:
-    """Files that no list names, if the lists should name all (`listed`), and files that the layout does not read."""
+def _in_other_letters(paths: Iterable[str], root: Path) -> list[str]:
+    """Files whose names differ from those of `paths` in nothing but the case of letters."""
+    folders: dict[str, dict[str, str]] = {}
+    found = []
+    for path in paths:
+        place, _, name = path.rpartition("/")
+        if place not in folders:
+            there = root / place
+            names = os.listdir(there) if os.access(there, os.R_OK) and there.is_dir() else []
+            folders[place] = {other.casefold(): other for other in names}
+        other = folders[place].get(name.casefold())
+        if other is not None:
+            found.append(f"{place}/{other}" if place else other)
+    return found
+
+
+def _linked(rows: pd.DataFrame) -> Iterator[Finding]:
+    paths = rows.loc[rows["status"] == LINKED, "path"]
+    if len(paths):
+        yield Finding(
+            "linked", f"{_some(paths)} behind links that lead outside; ${LINKS} names folders that may be read"
+        )
+
+
+def _unlisted(rows: pd.DataFrame, *, listed: bool) -> Iterator[Finding]:
+    """Files that no list names, if the lists should name all (`listed`)."""
     here = rows[rows["status"] == OK]
     unlisted = here[here["split"] == ""] if listed else here[:0]
     for name, group in unlisted.groupby("manipulation", sort=False):
         yield Finding("surplus", f"{name}: {_some(group['path'])} on disk, in no list")
-    odd = _unread(set(here["path"]), root)
-    if odd:
-        yield Finding("surplus", f"{_some(odd)} on disk, which the layout does not read")
 
 
-def _unread(known: set[str], root: Path) -> list[str]:
-    """Files beside those of the paths in `known` that are neither among these nor lists."""
-    tops = {Path(path).parent for path in known}
-    if any(".." in top.parts for top in tops):  # the originals of another data set are not looked at
-        return []
-    odd = []
-    for top in sorted(tops):
-        for path in sorted((root / top).iterdir()):
-            name = path.relative_to(root).as_posix()
-            wanted = path.is_file() and not path.name.startswith(".") and path.suffix.lower() not in LISTS
-            if wanted and name not in known:
-                odd.append(name)
-    return odd
+def _twice(rows: pd.DataFrame, root: Path) -> Iterator[Finding]:
+    """Files that several rows name, such as by links: a problem where their labels differ."""
+    here = rows.loc[rows["status"] == OK, ["path", "label"]]
+    named = here.assign(real=real_paths(root, here["path"]))
+    named = named[named["real"].duplicated(keep=False)]
+    odd = named[named.groupby("real")["label"].transform("nunique") > 1]
+    if len(odd):
+        yield Finding("surplus", f"{_some(odd['path'])} names of one file that differ in their label")
+    if len(named) > len(odd):
+        yield Finding("note", f"{_some(named.drop(odd.index)['path'])} names of a file that has several")
+
+
+def _splits(tables: list[pd.DataFrame]) -> Iterator[Finding]:
+    """Files that one part puts into another split than the next part does."""
+    named = pd.concat([table[["path", "split"]] for table in tables]).drop_duplicates()
+    twice = sorted(set(named.loc[named["path"].duplicated(), "path"]))
+    if twice:
+        yield Finding("note", f"{_some(twice)} in more than one split: use one of these parts alone")
+
+
+def _beside(found: Mapping[str, list[str]]) -> Iterator[Finding]:
+    """What is no row of any part, by reason."""
+    for reason, names in found.items():
+        yield Finding(KINDS.get(reason, "note"), f"{_some(names)}, no row: {reason}")
 
 
 def _unreadable(rows: pd.DataFrame, root: Path, headers: bool) -> Iterator[Finding]:

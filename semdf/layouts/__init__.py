@@ -15,6 +15,7 @@ Such a module may also have
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -24,7 +25,7 @@ from typing import Any, ClassVar, Self
 
 import pandas as pd
 
-from semdf.errors import DataError, ParameterError
+from semdf.errors import DataError, MissingError, ParameterError
 
 __all__ = ["Layout", "load", "modules", "names", "present", "recognise"]
 
@@ -41,6 +42,8 @@ class Layout:
 
     #: Whether the lists of the data set name every video, so that another one on disk is a surplus.
     lists_name_all: ClassVar[bool] = False
+    #: What belongs to the data set and is not read: a pattern of paths below the root, as for `fnmatch` -> what it is.
+    apart: ClassVar[Mapping[str, str]] = {}
 
     @staticmethod
     def marks(root: Path) -> bool:  # noqa: ARG004 - the signature of the subclasses
@@ -51,6 +54,11 @@ class Layout:
     def present(cls, root: Path) -> list[Self]:  # noqa: ARG003 - the signature of the subclasses
         """The layouts that together read all of the tree that is there, for example one a compression."""
         return [cls()]
+
+    @property
+    def part(self) -> str:
+        """Which part of its tree it reads, for a title; "" where the rows say it by their compression."""
+        return ""
 
     def read(self, root: Path) -> pd.DataFrame:
         """A row for every video or picture under `root`, with the columns of `semdf.layouts.rows.COLUMNS`."""
@@ -95,9 +103,15 @@ def recognise(root: Path) -> str:
 
     Raises:
         ParameterError: Where none fits; the plain `pictures` is never guessed.
+        MissingError: The folder may not be listed.
     """
+    root = Path(root)
+    try:
+        os.listdir(root)
+    except OSError as error:
+        raise MissingError(f"{root}: must be a folder that may be listed, found {error.strerror}") from error
     for name, layout in _classes().items():
-        if layout.marks(Path(root)):
+        if layout.marks(root):
             return name
     known = ", ".join(name for name in names() if name != "pictures")
     raise ParameterError(f"{root}: must be the tree of {known}, found none of their marks; name the layout otherwise")

@@ -18,7 +18,7 @@ from semdf.errors import DataError
 from semdf.layouts import Layout
 from semdf.layouts.lists import inside, lines
 from semdf.layouts.protocols import Part, Protocol, Published, Sizes, Sources
-from semdf.layouts.rows import files, folder, refuse, table
+from semdf.layouts.rows import files, folder, known, located, refuse, table
 
 __all__ = ["LAYOUTS", "ORDER", "PROTOCOLS", "CelebDF", "CelebDFv1"]
 
@@ -53,13 +53,14 @@ class CelebDF(Layout):
     def read(self, root: Path) -> pd.DataFrame:
         """A row for every video on disk or in the list; one that has no file gets the status "missing file"."""
         root = folder(Path(root), self.name)
-        listed = _listed(root / LIST, self.name)
-        paths = set(listed)
+        on_disk: set[str] = set()
         for name in FOLDERS:
-            paths |= set(files(folder(root / name, self.name), root, (".mp4",), deep=False))
-        return table(self._rows(paths, listed), root, self.name)
+            on_disk |= set(files(folder(root / name, self.name), root, (".mp4",), deep=False))
+        listed = set(located(_listed(root / LIST, self.name), on_disk).values())
+        return table(self._rows(on_disk | listed, listed), root, self.name)
 
     def _rows(self, paths: set[str], listed: set[str]) -> Iterator[dict]:
+        names = {known(path) for path in paths}
         for name, videos in FOLDERS.items():
             own = {path: videos.form.fullmatch(Path(path).stem) for path in paths if path.startswith(f"{name}/")}
             odd = [path for path, match in own.items() if match is None]
@@ -78,7 +79,7 @@ class CelebDF(Layout):
                     "split": "test" if path in listed else "train",
                     "target": part["target"],
                     "source": part.get("source", ""),
-                    "pristine": f"{self.name}/{original}" if f"{original}.mp4" in paths else "",
+                    "pristine": f"{self.name}/{original}" if f"{original}.mp4" in names else "",
                 }
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -23,7 +23,7 @@ from semdf.layouts import Layout
 from semdf.layouts.faceforensics import FaceForensics, read_pairs
 from semdf.layouts.lists import inside, lines, splits
 from semdf.layouts.protocols import Part, Protocol, Published, Sizes, Sources
-from semdf.layouts.rows import files, folder, refuse, table
+from semdf.layouts.rows import files, folder, known, located, refuse, table
 
 __all__ = ["LAYOUTS", "ORDER", "PROTOCOLS", "VARIANTS", "DeeperForensics"]
 
@@ -64,6 +64,7 @@ class DeeperForensics(Layout):
     compression: str = "c23"
     split: str = "lists"
     lists_name_all: ClassVar[bool] = True
+    apart: ClassVar[Mapping[str, str]] = {"source_videos/*": "films of the actors, which are no reals for detection"}
 
     def __post_init__(self) -> None:
         for name in self.variants:
@@ -106,6 +107,7 @@ class DeeperForensics(Layout):
     def _rows(self, root: Path) -> Iterator[dict]:
         listed = splits(root / "lists" / "splits", NAME) if self.split == "lists" else {}
         pairs = read_pairs(folder(Path(self.originals), "FaceForensics++")) if self.originals else {}
+        home = {known(name): split for name, split in listed.items()}
         split_of_target = {identity: split for pair, split in pairs.items() for identity in pair}
         for variant in self.variants:
             for name in sorted(_names(root, variant, listed)):
@@ -121,7 +123,7 @@ class DeeperForensics(Layout):
                     "video": f"{NAME}/{variant}/{Path(name).stem}",
                     "path": f"manipulated_videos/{variant}/{name}",
                     "label": "DeeperForensics",
-                    "split": split_of_target[target] if self.split == "originals" else listed.get(name, ""),
+                    "split": split_of_target[target] if self.split == "originals" else home.get(known(name), ""),
                     "target": target,
                     "source": match["source"],
                     "pristine": f"FaceForensics++/original/{target}",
@@ -135,14 +137,15 @@ def _names(root: Path, variant: str, listed: dict[str, str]) -> set[str]:
         DataError: For a name of another form; the message says where it stands.
     """
     top = folder(root / "manipulated_videos" / variant, f"{NAME}, {variant}")
-    sources = {NAME: {Path(path).name for path in files(top, root, (".mp4",), deep=False)}}
+    on_disk = {Path(path).name for path in files(top, root, (".mp4",), deep=False)}
+    sources = {NAME: on_disk}
     for split in dict.fromkeys(listed.values()):
         sources[f"{NAME}, {split}.txt"] = {name for name in listed if listed[name] == split}
     sources[f"{NAME}, {_list_of(variant)}"] = _read_list(root, variant)
     rule = "a video must be called <three digits>_<M or W and three digits>.mp4"
     for where, names in sources.items():
         refuse([name for name in names if not _well_named(name)], where, rule)
-    return set().union(*sources.values())
+    return set(located(set().union(*sources.values()), on_disk).values())
 
 
 def _well_named(name: str) -> bool:

@@ -1,15 +1,17 @@
 """The JSON lists of DeepfakeBench (Yan et al., NeurIPS 2023): data set -> label -> split -> [compression ->] video.
 
 A video has a label and the paths of its frames. The lists of FaceForensics++ have the level of compressions
-(c23, c40, raw), the others do not.
+(c23, c40, raw), the others do not. What is read is what their script preprocessing/rearrange.py writes, its slips
+included: in DFDC.json the split val is one video, and not videos by name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import pandas as pd
 
@@ -55,6 +57,11 @@ LABELS = {
     "UADFV_Fake": _Meaning("UADFV", "fake", "fake"),
 }
 SPLITS = ("train", "val", "test")
+#: What their script calls its lists, without the ending.
+LISTS = (
+    *("FaceForensics++", "FF-DF", "FF-F2F", "FF-FS", "FF-NT", "FaceShifter", "DeepFakeDetection"),
+    *("Celeb-DF-v1", "Celeb-DF-v2", "DFDCP", "DFDC", "DeeperForensics-1.0", "UADFV"),
+)
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,8 @@ class DeepfakeBench(Layout):
     Attributes:
         file: The list, in the root or named absolutely; "" for the only *.json in the root.
         compression: Of FaceForensics++.
-        splits: Those to read. Their lists often repeat the test videos as val, so val is left out (ours).
+        splits: Those to read; of others nothing is checked. Their lists often repeat the test videos as val, so val is
+            left out (ours). Lists that repeat them as train, too, are read one split at a time.
         cut: What to take off the front of each path. The rest must be relative to the root.
     """
 
@@ -72,11 +80,32 @@ class DeepfakeBench(Layout):
     compression: str = "c23"
     splits: tuple[str, ...] = ("train", "test")
     cut: str = ""
+    apart: ClassVar[Mapping[str, str]] = {
+        "*/landmarks/*": "landmarks or masks, which are not read",
+        "*/masks/*": "landmarks or masks, which are not read",
+        "*/videos/*": "videos that the frames come from, which are not read",
+    }
+
+    def __post_init__(self) -> None:
+        for split in self.splits:
+            if split not in SPLITS:
+                raise ParameterError(f"DeepfakeBench: a split must be one of {', '.join(SPLITS)}, found {split!r}")
 
     @staticmethod
     def marks(root: Path) -> bool:
-        """Whether one of the best known lists is there."""
-        return any((root / f"{name}.json").is_file() for name in ("FaceForensics++", "FF-DF", "Celeb-DF-v2", "DFDCP"))
+        """Whether one of their lists is there."""
+        return any((root / f"{name}.json").is_file() for name in LISTS)
+
+    @classmethod
+    def present(cls, root: Path) -> list[DeepfakeBench]:
+        """The layouts of every list and compression; of a list that names a video in two splits, one a split."""
+        own = [f"{name}.json" for name in LISTS if (root / f"{name}.json").is_file()]
+        return [layout for name in own or [""] for layout in cls(name)._parts(root)]
+
+    @property
+    def part(self) -> str:
+        """The list, where it is named, and what is read of it."""
+        return ", ".join(filter(None, (self.file, self.compression, "/".join(self.splits))))
 
     def read(self, root: Path) -> pd.DataFrame:
         """A row for every frame.
@@ -85,39 +114,60 @@ class DeepfakeBench(Layout):
             DataError: For a video that is in two splits.
         """
         root = folder(Path(root), "DeepfakeBench")
+        path = self._list(root)
+        return table(self._rows(_content(path), path), root, "DeepfakeBench")
+
+    def _list(self, root: Path) -> Path:
         found = [root / self.file] if self.file else sorted(root.glob("*.json"))
         if len(found) != 1:
             raise ParameterError(f"DeepfakeBench: the list to read must be named, found {len(found)} in {root}")
-        content = read_json(found[0], dict, "DeepfakeBench's object by data set")
-        return table(self._rows(content, found[0]), root, "DeepfakeBench")
+        return found[0]
+
+    def _parts(self, root: Path) -> Iterator[DeepfakeBench]:
+        """The layouts that together read all of this list."""
+        path = self._list(root)
+        homes: dict[tuple[str, str], set[str]] = {}
+        for video in _videos(_content(path), path, SPLITS):
+            homes.setdefault((video.compression, video.key), set()).add(video.split)
+        for compression in sorted({compression for compression, _ in homes}):
+            splits = [found for (name, _), found in homes.items() if name == compression]
+            named = tuple(split for split in SPLITS if any(split in found for found in splits))
+            alone = all(len(found) == 1 for found in splits)
+            for chosen in [named] if alone else [(split,) for split in named]:
+                yield replace(self, compression=compression or self.compression, splits=chosen)
 
     def _rows(self, content: dict, path: Path) -> Iterator[dict]:
         home: dict[str, str] = {}
-        for video in _videos(content, path):
-            if video.split not in self.splits or video.compression not in ("", self.compression):
+        empty = []
+        for video in _videos(content, path, self.splits):
+            if video.compression not in ("", self.compression):
                 continue
+            if not video.frames:
+                empty.append(video.name)
+            if home.setdefault(video.key, video.split) != video.split:
+                both = f"{home[video.key]} and {video.split}"
+                way = "read one split alone, such as splits=test"
+                raise DataError(f"{path}: a video must be in one split, found {video.key} in {both}: {way}")
             meaning = LABELS[video.label]
-            name = PurePosixPath(video.name.replace("\\", "/")).name
-            key = f"{meaning.dataset}/{meaning.manipulation}/{name}"
-            if home.setdefault(key, video.split) != video.split:
-                both = f"{home[key]} and {video.split}"
-                raise DataError(f"{path}: a video must be in one split, found {key} in {both}")
             for frame in video.frames:
-                place = inside(self._without_front(str(frame)), str(path))
+                place = inside(self._without_front(_text(frame, video.name, path)), str(path))
                 yield {
                     "dataset": meaning.dataset,
                     "manipulation": meaning.manipulation,
-                    "video": f"{key}--{PurePosixPath(place).stem}",
+                    "video": f"{video.key}--{PurePosixPath(place).stem}",
                     "path": place,
                     "label": meaning.label,
                     "split": video.split,
-                    "target": key.rpartition("/")[2].partition("_")[0],
+                    "target": video.key.rpartition("/")[2].partition("_")[0],
                     "compression": video.compression,
                 }
+        if empty:
+            shown = ", ".join(sorted(empty)[:3])
+            warnings.warn(f"{path}: a video must have frames, found {len(empty)} without: {shown}", stacklevel=2)
 
     def _without_front(self, frame: str) -> str:
         """The path of a frame without `cut`."""
-        path = frame.replace("\\", "/").removeprefix(self.cut)
+        path = _posix(frame).removeprefix(self.cut)
         return path.lstrip("/") if self.cut else path
 
 
@@ -130,14 +180,26 @@ class _Video(NamedTuple):
     name: str
     frames: list
 
+    @property
+    def key(self) -> str:
+        """Of the video in this package."""
+        meaning = LABELS[self.label]
+        return f"{meaning.dataset}/{meaning.manipulation}/{PurePosixPath(_posix(self.name)).name}"
 
-def _videos(content: dict, path: Path) -> Iterator[_Video]:
-    """Every video in the list."""
+
+def _content(path: Path) -> dict:
+    return read_json(path, dict, "DeepfakeBench's object by data set")
+
+
+def _videos(content: dict, path: Path, splits: tuple[str, ...]) -> Iterator[_Video]:
+    """Every video in some splits of the list."""
     for dataset in content.values():
         for label, by_split in _items(dataset, "label", tuple(LABELS), path):
             for split, videos in _items(by_split, "split", SPLITS, path):
+                if split not in splits:
+                    continue
                 for compression, by_name in _by_compression(videos, path):
-                    for name, entry in _items(by_name, "video", (), path):
+                    for name, entry in _entries(by_name, path):
                         if not isinstance(entry, dict) or not isinstance(entry.get("frames"), list):
                             raise DataError(f"{path}: a video must have a list of frames, found {name}: {entry!r}")
                         yield _Video(label, split, compression, name, entry["frames"])
@@ -149,6 +211,30 @@ def _by_compression(videos: object, path: Path) -> Iterator[tuple[str, object]]:
         yield from _items(videos, "compression", (), path)
     else:
         yield "", videos
+
+
+def _entries(videos: object, path: Path) -> Iterator[tuple[str, object]]:
+    """Name and entry of every video, also of one that stands where the videos by name should.
+
+    Its name is then that of the folder of its frames.
+    """
+    if isinstance(videos, dict) and isinstance(videos.get("frames"), list):
+        frames = videos["frames"]
+        if frames:
+            yield PurePosixPath(_posix(_text(frames[0], "frames", path))).parent.name, videos
+        videos = {name: entry for name, entry in videos.items() if name not in ("frames", "label", "masks")}
+    yield from _items(videos, "video", (), path)
+
+
+def _text(frame: object, name: str, path: Path) -> str:
+    """The path of a frame as the list has it."""
+    if not isinstance(frame, str):
+        raise DataError(f"{path}: a frame of a video must be a path, found {name}: {frame!r}")
+    return frame
+
+
+def _posix(name: str) -> str:
+    return name.replace("\\", "/")
 
 
 def _items(value: object, what: str, known: tuple[str, ...], path: Path) -> Iterator[tuple[str, object]]:

@@ -4,13 +4,15 @@ test/labels.csv ("filename,label", 1 = fake: the reverse of Celeb-DF's list) and
 test/videos/ or one level of sub-folders of either; validation/ likewise.
 train/dfdc_train_part_<N>/metadata.json and its videos: {"a.mp4": {"label": "FAKE", "original": "b.mp4"}}; the
 metadata.json of the test set has {"is_fake": 1} in place of the label.
+The archives unpack to folders that people put in several places: dfdc_train_part_<N>/ may also lie in the root, in a
+folder dfdc_train_part_0<N>/ of the archive's own name, and test/ in another test/.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
@@ -19,13 +21,17 @@ from semdf.errors import DataError, MissingError, ParameterError
 from semdf.layouts import Layout
 from semdf.layouts.lists import inside, read_json, read_table
 from semdf.layouts.protocols import Part, Protocol, Published, Sizes, Sources
-from semdf.layouts.rows import files, folder, table
+from semdf.layouts.rows import files, folder, located, table
 
 __all__ = ["DFDC", "LAYOUTS", "ORDER", "PROTOCOLS"]
 
 NAME = "DFDC"
 #: Folder -> split.
 PARTS = {"train": "train", "validation": "val", "test": "test"}
+#: Where the labels of the test part may lie, and the metadata of training parts.
+LABELS = ("test/labels.csv", "test/test/labels.csv")
+_PART = "dfdc_train_part_*"
+TRAINING = tuple(f"{home}{_PART}/{inner}metadata.json" for home in ("train/", "") for inner in ("", f"{_PART}/"))
 #: What an entry of metadata.json may say, and whether it means a fake.
 MEANINGS: dict[str, dict[Any, bool]] = {"label": {"REAL": False, "FAKE": True}, "is_fake": {0: False, 1: True}}
 
@@ -48,37 +54,44 @@ class DFDC(Layout):
     @staticmethod
     def marks(root: Path) -> bool:
         """Whether the labels of the test part or the metadata of a training part are there."""
-        return (root / "test" / "labels.csv").is_file() or any(root.glob("train/dfdc_train_part_*/metadata.json"))
+        return any((root / name).is_file() for name in LABELS) or any(
+            path.is_file() for name in TRAINING for path in root.glob(name)
+        )
 
     def read(self, root: Path) -> pd.DataFrame:
-        """A row for every video on disk or in a list.
+        """A row for every video in a list. A training part without metadata.json has no labels, and so no rows.
 
         Raises:
-            DataError: For a video that no list names, since its label is unknown.
+            DataError: For a video beside a list that does not name it, since its label is unknown.
         """
         root = folder(Path(root), NAME)
-        parts = self.parts or [part for part in PARTS if (root / part).is_dir()]
+        training = _training(root)
+        there = [part for part in PARTS if (root / part).is_dir() or (part == "train" and training)]
+        parts = self.parts or there
         if not parts:
             raise MissingError(f"{NAME}: must have one of the folders {', '.join(PARTS)} in {root}, found none")
         rows: list[dict] = []
         for part in parts:
-            rows += _trained(root, part) if part == "train" else _listed(root, part)
+            rows += _trained(root, training) if part == "train" else _listed(root, part)
         return table(rows, root, NAME)
 
 
 def _listed(root: Path, part: str) -> Iterator[dict]:
     """The videos of labels.csv. Where there is a metadata.json it must say the same."""
     top = folder(root / part, f"{NAME}, {part}")
-    path = top / "labels.csv"
-    if not path.is_file():
-        raise MissingError(f"{NAME}: must have the labels of {part} at {path}, found none")
-    on_disk = _by_name(top, root)
+    inner = top / part
+    path = next((home / "labels.csv" for home in (top, inner) if (home / "labels.csv").is_file()), None)
+    if path is None:
+        raise MissingError(f"{NAME}: must have the labels of {part} at {top / 'labels.csv'}, found none")
+    home = path.parent
     fakes = _read_labels(path)
-    _compare(fakes, top / "metadata.json")
-    _unlisted(set(on_disk) - set(fakes), path)
-    place = f"{part}/videos" if (top / "videos").is_dir() else part
+    _compare(fakes, home / "metadata.json")
+    on_disk = _by_name(files(top, root, (".mp4",)))
+    places = located(fakes, on_disk)
+    _unlisted(set(on_disk) - set(places.values()), path)
+    place = (home / "videos" if (home / "videos").is_dir() else home).relative_to(root).as_posix()
     for name, fake in fakes.items():
-        yield _row(on_disk.get(name, f"{place}/{name}"), fake, PARTS[part])
+        yield _row(on_disk.get(places[name], f"{place}/{name}"), fake, PARTS[part])
 
 
 def _read_labels(path: Path) -> dict[str, bool]:
@@ -102,19 +115,34 @@ def _compare(fakes: dict[str, bool], path: Path) -> None:
             raise DataError(f"{path}: a label must agree with labels.csv, found {name}: {entry}")
 
 
-def _trained(root: Path, part: str) -> Iterator[dict]:
+def _training(root: Path) -> dict[str, list[str]]:
+    """Path of each metadata.json of the training parts -> the videos beside and below it that no nearer one has."""
+    tops = [root / "train", *sorted(path for path in root.glob(_PART) if path.is_dir())]
+    found = [path for top in tops for path in files(top, root, (".json", ".mp4"))]
+    parts: dict[str, list[str]] = {path: [] for path in found if PurePosixPath(path).name == "metadata.json"}
+    for path in found:
+        homes = (f"{parent.as_posix()}/metadata.json" for parent in PurePosixPath(path).parents)
+        home = next((home for home in homes if home in parts), None)
+        if home and path.lower().endswith(".mp4"):
+            parts[home].append(path)
+    return parts
+
+
+def _trained(root: Path, training: Mapping[str, list[str]]) -> Iterator[dict]:
     """The training parts; a fake names the original it was made from."""
-    for path in sorted(folder(root / part, NAME).glob("**/metadata.json")):
-        top = path.parent
+    for name_of_list, videos in training.items():
+        path = root / name_of_list
         content = read_json(path, dict, "an object by video")
-        _unlisted(set(_by_name(top, root)) - set(content), path)
+        on_disk = _by_name(videos)
+        places = located(content, on_disk)
+        _unlisted(set(on_disk) - set(places.values()), path)
         for name, entry in content.items():
             fake = _fake(entry, path, name)
-            place = (top.relative_to(root) / inside(name, str(path))).as_posix()
+            place = (PurePosixPath(name_of_list).parent / inside(name, str(path))).as_posix()
             original = Path(inside(entry["original"], str(path))).stem if entry.get("original") else Path(name).stem
             known = fake and f"{original}.mp4" in content
             yield {
-                **_row(place, fake, PARTS[part]),
+                **_row(on_disk.get(places[name], place), fake, PARTS["train"]),
                 "target": original,  # the video that was filmed stands for the person: identities are not published
                 "pristine": f"{NAME}/real/{original}" if known else "",
             }
@@ -143,9 +171,9 @@ def _fake(entry: object, path: Path, name: str) -> bool:
     return fake
 
 
-def _by_name(top: Path, root: Path) -> dict[str, str]:
-    """File name -> path, of the videos below a folder."""
-    return {Path(path).name: path for path in files(top, root, (".mp4",))}
+def _by_name(paths: list[str]) -> dict[str, str]:
+    """File name -> path; of videos of one name the first counts."""
+    return {PurePosixPath(path).name: path for path in reversed(paths)}
 
 
 def _unlisted(names: set[str], path: Path) -> None:

@@ -6,7 +6,7 @@ the paths are original_videos/<id>/<name>.mp4 and method_{A,B}/<id>/<folder>/<na
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from semdf.errors import DataError
 from semdf.layouts import Layout
 from semdf.layouts.lists import first, inside, read_json
 from semdf.layouts.protocols import Part, Protocol, Published, Sizes, Sources
-from semdf.layouts.rows import files, flat, folder, table
+from semdf.layouts.rows import files, flat, folder, located, table
 
 __all__ = ["LAYOUTS", "ORDER", "PROTOCOLS", "DFDCPreview"]
 
@@ -45,13 +45,15 @@ class DFDCPreview(Layout):
         path = first([root / LIST], NAME)
         content = read_json(path, dict, "an object by video")
         on_disk = {p for name in FOLDERS if (root / name).is_dir() for p in files(root / name, root, (".mp4",))}
-        extra = sorted(on_disk - set(content))
+        places = located(content, on_disk)
+        extra = sorted(on_disk - set(places.values()))
         if extra:
             raise DataError(f"{path}: every video must be listed, found {len(extra)} that are not: {extra[0]}")
-        return table(_rows(content, path), root, NAME)
+        return table(_rows(content, path, places), root, NAME)
 
 
-def _rows(content: dict, path: Path) -> Iterator[dict]:
+def _rows(content: dict, path: Path, places: Mapping[str, str]) -> Iterator[dict]:
+    """A row for every video. `places`: name in the list -> path."""
     for name, said in content.items():
         place, _, rest = inside(name, str(path)).partition("/")
         entry = said if isinstance(said, dict) else {}
@@ -66,7 +68,7 @@ def _rows(content: dict, path: Path) -> Iterator[dict]:
             "dataset": NAME,
             "manipulation": place,
             "video": _key(f"{place}/{rest}"),
-            "path": name,
+            "path": inside(places[name], str(path)),
             "label": FOLDERS[place],
             "split": entry["set"],
             "target": str(entry.get("target_id") or ""),

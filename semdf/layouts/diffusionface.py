@@ -6,10 +6,10 @@ at a denoising strength), stable_diffusion_v_1_5_text2img_p3g7/aligned/ ..., ADM
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import pandas as pd
 
@@ -17,7 +17,8 @@ from semdf.errors import DataError, MissingError, ParameterError
 from semdf.layouts import Layout
 from semdf.layouts.lists import inside, read_table
 from semdf.layouts.protocols import Part, Protocol, Published, Sources
-from semdf.layouts.rows import files, flat, folder, table
+from semdf.layouts.rows import files, flat, folder, located, table
+from semdf.layouts.tree import unseen
 
 __all__ = ["LAYOUTS", "MODELS", "ORDER", "PROTOCOLS", "DiffusionFace"]
 
@@ -57,6 +58,7 @@ class DiffusionFace(Layout):
     """
 
     models: tuple[str, ...] = ()
+    apart: ClassVar[Mapping[str, str]] = {"MM_CelebA/*": "pictures that Real/ was made from, which are not read"}
 
     def __post_init__(self) -> None:
         for name in self.models:
@@ -73,7 +75,8 @@ class DiffusionFace(Layout):
         root = folder(Path(root), NAME)
         folder(root / "Real", f"{NAME}, real pictures")
         present = [name for name in MODELS if (root / name).is_dir()]
-        unknown = sorted(p.name for p in root.iterdir() if p.is_dir() and p.name not in (*MODELS, "Real", "MM_CelebA"))
+        tops = {path.name for path in root.iterdir() if path.is_dir() and not unseen(path.name)}
+        unknown = sorted(tops - {*MODELS, "Real", "MM_CelebA"})
         if unknown:
             raise DataError(f"{NAME}: a folder must be Real or one of {', '.join(MODELS)}, found {unknown[0]}")
         absent = sorted(set(self.models) - set(present))
@@ -95,8 +98,10 @@ def _rows(root: Path, models: Sequence[str]) -> Iterator[dict]:
     for path in real:
         yield {**_row("Real", path, "real"), "target": PurePosixPath(path).stem}
     for model in models:
-        pairs = _read_pairs(root) if model == "DiffSwap" else {}
-        for path in sorted({*files(root / model, root), *pairs}):
+        on_disk = files(root / model, root)
+        named = _read_pairs(root) if model == "DiffSwap" else {}
+        pairs = {place: named[name] for name, place in located(named, on_disk).items()}
+        for path in sorted({*on_disk, *pairs}):
             people = pairs.get(path, _People("", ""))
             pristine = _key("Real", reals[people.target]) if people.target in reals else ""
             yield {**_row(model, path, MODELS[model]), **people._asdict(), "pristine": pristine}

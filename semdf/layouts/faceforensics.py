@@ -10,9 +10,9 @@ AA__<scene>.mp4 and manipulated_sequences/DeepFakeDetection/<compression>/videos
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
 import pandas as pd
@@ -21,7 +21,7 @@ from semdf.errors import DataError, ParameterError
 from semdf.layouts import Layout
 from semdf.layouts.lists import first, read_json
 from semdf.layouts.protocols import Part, Protocol, Published, Sizes, Sources
-from semdf.layouts.rows import files, folder, refuse, table
+from semdf.layouts.rows import files, folder, located, refuse, table
 
 __all__ = ["COMPRESSIONS", "LAYOUTS", "MANIPULATIONS", "ORDER", "PROTOCOLS", "FaceForensics", "read_pairs"]
 
@@ -48,6 +48,14 @@ class FaceForensics(Layout):
     compression: str = ""
     manipulations: tuple[str, ...] = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures")
     lists_name_all: ClassVar[bool] = True
+    apart: ClassVar[Mapping[str, str]] = {
+        "manipulated_sequences/*/masks/*": "masks or models of the forgeries, which are not read",
+        "manipulated_sequences/*/models/*": "masks or models of the forgeries, which are not read",
+        "original_sequences/actors/*": "videos of actors, which are read with DeepFakeDetection",
+        "downloaded_videos/*": "films as they were downloaded, which are not read",
+        "*_sequences/*/frames/*": "frames that somebody extracted, which are not read",
+        "*_sequences/*/images/*": "frames that somebody extracted, which are not read",
+    }
 
     def __post_init__(self) -> None:
         for name in self.manipulations:
@@ -84,8 +92,9 @@ class FaceForensics(Layout):
     def _rows(self, root: Path, compression: str, pairs: dict[tuple[str, str], str]) -> Iterator[dict]:
         split_of = {identity: split for pair, split in pairs.items() for identity in pair}
         where = Path("original_sequences", "youtube", compression, "videos")
-        for stem in sorted(_stems(root, where) | set(split_of)):
-            yield {**_row("original", where, stem), "label": "real", "split": split_of.get(stem, ""), "target": stem}
+        for video in _videos(root, where, split_of):
+            stem = video.stem
+            yield {**_row("original", video), "label": "real", "split": split_of.get(stem, ""), "target": stem}
         for name in self.manipulations:
             where = Path("manipulated_sequences", name, compression, "videos")
             if name == "DeepFakeDetection":
@@ -96,13 +105,13 @@ class FaceForensics(Layout):
 
 def _forged(root: Path, where: Path, name: str, pairs: dict[tuple[str, str], str]) -> Iterator[dict]:
     """The videos of one manipulation."""
-    stems = _stems(root, where) | {"_".join(pair) for pair in pairs}
-    odd = [stem for stem in stems if not re.fullmatch(r"\w+_\w+", stem)]
+    videos = _videos(root, where, ("_".join(pair) for pair in pairs))
+    odd = [video.stem for video in videos if not re.fullmatch(r"\w+_\w+", video.stem)]
     refuse(odd, f"{NAME}, {where}", "a forged video must be called <target>_<source>.mp4")
-    for stem in sorted(stems):
-        target, _, source = stem.partition("_")
+    for video in videos:
+        target, _, source = video.stem.partition("_")
         yield {
-            **_row(name, where, stem),
+            **_row(name, video),
             "label": name,
             "split": pairs.get((target, source), ""),
             "target": target,
@@ -115,16 +124,16 @@ def _acted(root: Path, where: Path, compression: str) -> Iterator[dict]:
     """DeepFakeDetection: the actors' own videos and the forged ones."""
     home = Path("original_sequences", "actors", compression, "videos")
     for manipulation, place, form in (("actors", home, _ACTOR), ("DeepFakeDetection", where, _ACTED)):
-        stems = _stems(root, place)
+        videos = _videos(root, place)
         rule = "a video of an actor must be called AA__<scene>.mp4, a forged one AA_BB__<scene>__<code>.mp4"
-        refuse([stem for stem in stems if not form.fullmatch(stem)], f"{NAME}, {place}", rule)
-        for stem in sorted(stems):
-            match = form.fullmatch(stem)
+        refuse([video.stem for video in videos if not form.fullmatch(video.stem)], f"{NAME}, {place}", rule)
+        for video in videos:
+            match = form.fullmatch(video.stem)
             assert match, "others are refused"
             part = match.groupdict()
             fake = manipulation != "actors"
             yield {
-                **_row(manipulation, place, stem),
+                **_row(manipulation, video),
                 "label": manipulation if fake else "real",
                 "split": "test",
                 "target": f"actor{part['target']}",
@@ -133,18 +142,21 @@ def _acted(root: Path, where: Path, compression: str) -> Iterator[dict]:
             }
 
 
-def _row(manipulation: str, where: Path, stem: str) -> dict:
+def _row(manipulation: str, video: PurePosixPath) -> dict:
     return {
         "dataset": NAME,
         "manipulation": manipulation,
-        "video": f"{NAME}/{manipulation}/{stem}",
-        "path": (where / f"{stem}.mp4").as_posix(),
-        "compression": where.parts[-2],
+        "video": f"{NAME}/{manipulation}/{video.stem}",
+        "path": video.as_posix(),
+        "compression": video.parts[-3],
     }
 
 
-def _stems(root: Path, where: Path) -> set[str]:
-    return {Path(path).stem for path in files(folder(root / where, f"{NAME}, videos"), root, (".mp4",), deep=False)}
+def _videos(root: Path, where: Path, listed: Iterable[str] = ()) -> list[PurePosixPath]:
+    """The videos of a folder, on disk or `listed` by their stems, in the order of the stems."""
+    on_disk = files(folder(root / where, f"{NAME}, videos"), root, (".mp4",), deep=False)
+    named = located([(where / f"{stem}.mp4").as_posix() for stem in listed], on_disk).values()
+    return sorted(map(PurePosixPath, {*on_disk, *named}), key=lambda video: (video.stem, video))
 
 
 def _place(manipulation: str) -> int:

@@ -5,6 +5,7 @@ The tree is that of FaceForensics++: manipulated_sequences/FaceShifter/<compress
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -12,7 +13,7 @@ from typing import ClassVar
 import pandas as pd
 
 from semdf.layouts import Layout
-from semdf.layouts.faceforensics import FaceForensics
+from semdf.layouts.faceforensics import MANIPULATIONS, FaceForensics
 from semdf.layouts.protocols import Part, Protocol, Published, Sizes, Sources
 
 __all__ = ["LAYOUTS", "ORDER", "PROTOCOLS", "FaceShifter"]
@@ -34,6 +35,14 @@ class FaceShifter(Layout):
     compression: str = ""
     originals: bool = False
     lists_name_all: ClassVar[bool] = True
+    apart: ClassVar[Mapping[str, str]] = {
+        f"{place}/*": "of FaceForensics++, which the layout faceforensics++ reads"
+        for place in (
+            "original_sequences",
+            *(f"manipulated_sequences/{name}" for name in MANIPULATIONS if name != NAME),
+            f"manipulated_sequences/{NAME}/*/masks",
+        )
+    }
 
     @classmethod
     def present(cls, root: Path) -> list[FaceShifter]:

@@ -19,7 +19,7 @@ from semdf.errors import DataError, MissingError
 from semdf.layouts import Layout
 from semdf.layouts.lists import inside, lines
 from semdf.layouts.protocols import Part, Protocol, Sources
-from semdf.layouts.rows import files, flat, folder, table
+from semdf.layouts.rows import files, flat, folder, located, table
 from semdf.method import hierarchy
 
 __all__ = ["FFSC", "LAYOUTS", "METHODS", "ORDER", "PROTOCOLS"]
@@ -97,8 +97,10 @@ def _rows(root: Path, tops: list[str]) -> Iterator[dict]:
     digits = _digits()
     for top in tops:
         where = root / f"{top}.txt"
-        listed = _listed(where, digits)
-        found = sorted({*files(root / top, root), *listed})
+        on_disk = files(root / top, root)
+        labels = _listed(where, digits)
+        listed = {place: labels[name] for name, place in located(labels, on_disk).items()}
+        found = sorted({*on_disk, *listed})
         pictures = [_picture(path, top, where.name if path in listed else "") for path in found]
         reals = {picture.scene: picture.key for picture in pictures if picture.method == "Real"}
         for picture in pictures:

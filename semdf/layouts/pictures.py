@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from collections import Counter
@@ -13,8 +14,8 @@ import pandas as pd
 
 from semdf.errors import DataError, ParameterError
 from semdf.layouts import Layout
-from semdf.layouts.rows import folder, table
-from semdf.storage.pictures import PICTURES
+from semdf.layouts.rows import files, folder, table
+from semdf.storage.paths import real_paths
 
 __all__ = ["LAYOUTS", "ORDER", "Pictures"]
 
@@ -49,7 +50,7 @@ class Pictures(Layout):
     def read(self, root: Path) -> pd.DataFrame:
         """A row for every picture."""
         root = folder(Path(root), self.dataset)
-        found = sorted(path for path in root.rglob("*") if path.suffix.lower() in PICTURES and path.is_file())
+        found = _once(root)
         people = {path: f"{_group(path, root)}/{self._person(path)}" for path in found}
         if len(found) > 1 and len(set(people.values())) == 1:
             what = f"{root}: the names of all {len(found)} pictures say {self._person(found[0])!r}"
@@ -82,6 +83,16 @@ class Pictures(Layout):
                 "split": self.split,
                 "target": person,
             }
+
+
+def _once(root: Path) -> list[Path]:
+    """The pictures; one that links give several names comes once, so that it is no donor for itself."""
+    names = files(root, root)
+    places: dict[str, str] = {}
+    for name, real in zip(names, real_paths(root, names), strict=True):
+        if os.path.isfile(real):
+            places.setdefault(real, name)
+    return [root / name for name in sorted(places.values())]
 
 
 def _group(path: Path, root: Path) -> str:

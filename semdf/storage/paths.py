@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from semdf.errors import DataError
 
-__all__ = ["LINKS", "below", "inside", "leaves"]
+__all__ = ["LINKS", "Bounds", "below", "inside", "leaves", "real_paths"]
 
 #: The environment variable that names further folders that links may lead to, such as those of large disks.
 LINKS = "SEMDF_LINKS"
@@ -72,14 +73,39 @@ def below(root: Path, name: object, where: str) -> Path:
     if leaves(name):
         raise DataError(f"{where}: the path must lie below the root, found {name!r}")
     path = Path(root) / str(name)
-    real = os.path.realpath(path)
-    if _holds(os.path.realpath(root), real) or _CACHED.search(real):
-        return path
-    others = [os.path.realpath(place) for place in os.environ.get(LINKS, "").split(os.pathsep) if place]
-    if not any(_holds(place, real) for place in others):
+    if not Bounds(root).allow(os.path.realpath(path)):
         rule = f"a link must stay below the root, or lead to DVC's cache or a folder named in ${LINKS}"
         raise DataError(f"{where}: {rule}, found {name!r}, which leads outside")
     return path
+
+
+class Bounds:
+    """Where links below a root may lead: the one rule for whatever lists or reads files.
+
+    Args:
+        root: The folder. It may be a link itself.
+    """
+
+    def __init__(self, root: Path) -> None:
+        others = [place for place in os.environ.get(LINKS, "").split(os.pathsep) if place]
+        self.folders = [os.path.realpath(place) for place in (str(root), *others)]
+
+    def allow(self, real: str) -> bool:
+        """Whether a path without links may be read."""
+        return any(_holds(place, real) for place in self.folders) or bool(_CACHED.search(real))
+
+
+def real_paths(root: Path, names: Iterable[str]) -> list[str]:
+    """Where files below a root lie once all links are followed, as `os.path.realpath` says, but folder by folder."""
+    folders: dict[str, str] = {}
+    found = []
+    for name in names:
+        place, _, last = name.rpartition("/")
+        if place not in folders:
+            folders[place] = os.path.realpath(Path(root) / place)
+        path = os.path.join(folders[place], last)
+        found.append(os.path.realpath(path) if os.path.islink(path) else path)
+    return found
 
 
 def _holds(folder: str, path: str) -> bool:
