@@ -10,22 +10,16 @@ from semdf.evaluation import evaluate
 
 
 def frames() -> pd.DataFrame:
+    known = {"dataset": "d", "target": "0", "pristine": "", "split": "test"}
+    videos = [("real", [0.1, 0.3]), ("A", [0.9, 0.5]), ("B", [0.2, None])]
     rows = []
-    for video, label, scores in [
-        ("d/real/0", "real", [0.1, 0.3]),
-        ("d/A/0", "A", [0.9, 0.5]),
-        ("d/B/0", "B", [0.2, None]),
-    ]:
+    for label, scores in videos:
+        video = {"video": f"d/{label}/0", "manipulation": label, "label": label, **known}
         for i, p in enumerate(scores):
-            rows.append(
-                {"dataset": "d", "manipulation": video.split("/")[1], "video": video,
-                 "target": "0", "pristine": "", "frame": i, "label": label,
-                 "split": "test", "status": "no face" if p is None else "ok", "p_fake": np.nan if p is None else p}
-            )  # fmt: skip
-    rows.append(
-        rows[0]
-        | {"video": "d/A/1", "manipulation": "A", "label": "A", "frame": -1, "status": "unreadable", "p_fake": np.nan}
-    )
+            found = {"status": "ok", "p_fake": p} if p is not None else {"status": "no face", "p_fake": np.nan}
+            rows.append({**video, "frame": i, **found})
+    unreadable = {"video": "d/A/1", "manipulation": "A", "label": "A", **known}
+    rows.append({**unreadable, "frame": -1, "status": "unreadable", "p_fake": np.nan})
     return pd.DataFrame(rows)
 
 
@@ -103,9 +97,8 @@ def test_node_scores_leave_out_what_was_not_observed():
 @pytest.mark.parametrize(("how", "value"), [("mean", 0.5), ("median", 0.4), ("top3", 0.7)])
 def test_ways_to_aggregate(how, value):
     scores = [0.1, 0.3, 0.4, 0.8, 0.9]
-    table = pd.DataFrame({"dataset": "d", "manipulation": "m", "video": "v", "target": "", "pristine": "",
-                          "frame": range(5), "label": "real", "split": "test", "status": "ok",
-                          "p_fake": scores})  # fmt: skip
+    table = pd.DataFrame({name: "x" for name in evaluate.VIDEO_COLUMNS}, index=range(5))
+    table = table.assign(frame=range(5), status="ok", p_fake=scores)
     assert evaluate.video_scores(table, how)["p_fake"].tolist() == pytest.approx([value])
     with pytest.raises(ParameterError, match="aggregation must be.*'max'"):
         evaluate.video_scores(table, "max")
@@ -142,18 +135,24 @@ def test_calibrated_scores_have_a_small_error(random):
 
 def borrowed() -> pd.DataFrame:
     """Two data sets that share the reals of the first, and a third one whose people have the same numbers."""
-    rows = [
-        (place, video, pristine, label, target)
-        for target in ("0", "1", "2")
-        for place, video, pristine, label in (
-            ("d", f"d/real/{target}", "", "real"), ("d", f"d/A/{target}", f"d/real/{target}", "A"),
-            ("s", f"d/real/{target}", "", "real"), ("s", f"s/B/{target}", f"d/real/{target}", "B"),
-            ("e", f"e/real/{target}", "", "real"), ("e", f"e/A/{target}", "", "A"),
-        )
-    ]  # fmt: skip
+    rows = []
+    for target in ("0", "1", "2"):
+        rows += [
+            ("d", f"d/real/{target}", "", "real", target),
+            ("d", f"d/A/{target}", f"d/real/{target}", "A", target),
+            ("s", f"d/real/{target}", "", "real", target),
+            ("s", f"s/B/{target}", f"d/real/{target}", "B", target),
+            ("e", f"e/real/{target}", "", "real", target),
+            ("e", f"e/A/{target}", "", "A", target),
+        ]
     videos = pd.DataFrame(rows, columns=["dataset", "video", "pristine", "label", "target"])
-    own = {"manipulation": videos["label"], "split": "test", "status": "ok", "fake": (videos["label"] != "real") * 1}
-    return videos.assign(**own, p_fake=np.linspace(0, 1, len(videos)))
+    return videos.assign(
+        manipulation=videos["label"],
+        split="test",
+        status="ok",
+        fake=(videos["label"] != "real").astype(int),
+        p_fake=np.linspace(0, 1, len(videos)),
+    )
 
 
 def test_people_are_those_of_the_data_set_they_come_from():

@@ -16,8 +16,12 @@ def videos() -> pd.DataFrame:
         {
             "dataset": ["FaceForensics++"] * 3 + ["Celeb-DF-v2"],
             "manipulation": ["original", "Deepfakes", "Deepfakes", "Celeb-real"],
-            "video": ["FaceForensics++/original/000", "FaceForensics++/Deepfakes/000_003",
-                      "FaceForensics++/Deepfakes/003_000", "Celeb-DF-v2/Celeb-real/id0_0000"],
+            "video": [
+                "FaceForensics++/original/000",
+                "FaceForensics++/Deepfakes/000_003",
+                "FaceForensics++/Deepfakes/003_000",
+                "Celeb-DF-v2/Celeb-real/id0_0000",
+            ],
             "target": ["000", "000", "003", "id0"],
             "pristine": ["", "FaceForensics++/original/000", "FaceForensics++/original/003", ""],
             "label": ["real", "Deepfakes", "Deepfakes", "real"],
@@ -28,7 +32,7 @@ def videos() -> pd.DataFrame:
             "status": ["ok", "ok", "no face", "ok"],
             "fake": [0, 1, 1, 0],
         }
-    )  # fmt: skip
+    )
 
 
 def test_a_table_comes_back_as_it_went(videos, tmp_path):

@@ -31,10 +31,10 @@ def manifest(tmp_path, random):
             for frame in (0, 4, 8):
                 member = f"{video[-1]}/{frame}.png"
                 shard.add(member, encode_png(random.integers(0, 255, (48, 48, 3), dtype=np.uint8)))
-                rows.append({"dataset": "d", "manipulation": "m", "video": video, "target": "", "pristine": "",
-                             "frame": frame, "label": label, "split": "test", "status": "ok",
-                             "shard": "a.tar", "member": member})  # fmt: skip
-    rows.append(rows[0] | {"video": "d/m/2", "status": "no face", "member": ""})
+                known = {"dataset": "d", "manipulation": "m", "video": video, "target": "", "pristine": ""}
+                crop = {"frame": frame, "label": label, "split": "test", "status": "ok"}
+                rows.append({**known, **crop, "shard": "a.tar", "member": member})
+    rows.append({**rows[0], "video": "d/m/2", "status": "no face", "member": ""})
     return write_table(pd.DataFrame(rows), tmp_path / "manifest.parquet")
 
 
@@ -42,9 +42,8 @@ def test_every_case_has_every_crop(manifest):
     table = score_distorted(
         Sharpness(), manifest, dataset="d", split="test", distortions=["blur", "H.264"], levels=[1, 5]
     )
-    assert table.groupby(["distortion", "level"]).size().to_dict() == {
-        ("none", 0): 4, ("blur", 1): 4, ("blur", 5): 4, ("H.264", 1): 4, ("H.264", 5): 4,
-    }  # fmt: skip
+    cases = [("none", 0), ("blur", 1), ("blur", 5), ("H.264", 1), ("H.264", 5)]
+    assert table.groupby(["distortion", "level"]).size().to_dict() == dict.fromkeys(cases, 4)
     mean = table.groupby(["distortion", "level"])["p_fake"].mean()
     assert mean["none", 0] > mean["blur", 1] > mean["blur", 5]
     again = score_distorted(
