@@ -84,6 +84,7 @@ def _row(folder: str, part: pd.DataFrame) -> dict[str, Any]:
 
 
 def _judge(made: Path, shipped: Path) -> Judgement:
+    """Judge by bytes, else by what the file's ending says is in it."""
     suffix = made.suffix.lower()
     if made.read_bytes() == shipped.read_bytes():
         return Judgement(True, "", [0.0] if suffix in PICTURES else [])
@@ -126,6 +127,8 @@ def _archives(made: Path, shipped: Path) -> Judgement:
 
 
 class _Member(NamedTuple):
+    """A file in an archive."""
+
     name: str
     data: bytes
 

@@ -51,6 +51,8 @@ def merge_annotations(path: Path, parts: list[Path]) -> None:
 
 
 class _Member(NamedTuple):
+    """An array in a part."""
+
     entry: zipfile.ZipInfo
     part: Path
 

@@ -43,6 +43,7 @@ def run_job(job: Job, root: Path) -> dict[str, np.ndarray]:
 
 
 def _run(job: Job, root: Path) -> Made:
+    """Render one job's files below `root`/<data set>: the pristine one, then its forgeries."""
     cv2.setNumThreads(1)
     target = draw_target(job.domain, job.seed, job.identity, job.clip)
     codec = _draw_codec(job)

@@ -109,6 +109,7 @@ def _method(dataset: str, name: str, count: int) -> str:
 
 
 def _form(domain: Domain) -> str:
+    """What the files of a domain are."""
     if domain.quality:
         side = 192 - 2 * domain.edge
         return f"pictures {side} x {side}, JPEG quality {_span(domain.quality)}, chroma {domain.chroma}"
@@ -116,6 +117,7 @@ def _form(domain: Domain) -> str:
 
 
 def _camera(domain: Domain) -> str:
+    """The ranges of a domain's cameras."""
     phone = f", JPEG {_span(domain.phone)} in the phone" if domain.phone else ""
     return f"noise {_span(domain.noise)}, blur {_span(domain.blur)} px, white balance +-{domain.cast}{phone}"
 

@@ -104,6 +104,7 @@ class _Corners(NamedTuple):
 
 
 def _corner_meshes(model: Any) -> _Corners:
+    """The bodies that all others are blended from; muscle, height, proportions and breast are average."""
     import torch
 
     anchors = model.anchors["age"].numpy()

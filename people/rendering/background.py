@@ -57,6 +57,7 @@ def _box(picture: np.ndarray, left: float, top: float, width: float, height: flo
 
 
 def _studio(rng: np.random.Generator) -> np.ndarray:
+    """A glow on a plain background."""
     y, x = np.mgrid[0:GRID, 0:GRID] / GRID - 0.5
     middle = rng.uniform(-0.2, 0.2, 2)
     glow = np.exp(-((x - middle[0]) ** 2 + (y - middle[1]) ** 2) / rng.uniform(0.1, 0.6))
@@ -65,11 +66,12 @@ def _studio(rng: np.random.Generator) -> np.ndarray:
 
 
 def _wall(rng: np.random.Generator) -> np.ndarray:
+    """A wall that is lighter on one side, perhaps with a picture or a corner."""
     across = np.linspace(-1, 1, GRID)
     slope = rng.uniform(-0.4, 0.4, 2)
     fall = 1 + slope[0] * across[:, None] + slope[1] * across[None]
     picture = _muted(rng, 0.08, 0.65, 0.2) * fall[..., None] * (1 + 0.03 * _grain(rng, 3)[..., None])
-    if rng.random() < 0.5:  # a picture or a corner of the room
+    if rng.random() < 0.5:
         left = rng.uniform(-20, GRID)
         top = rng.uniform(-10, 60)
         width = rng.uniform(20, 60)
@@ -82,6 +84,7 @@ def _wall(rng: np.random.Generator) -> np.ndarray:
 
 
 def _bricks(rng: np.random.Generator) -> np.ndarray:
+    """Rows of bricks, every other one shifted by half a brick."""
     mortar = _muted(rng, 0.2, 0.45)
     brick = np.array([0.24, 0.10, 0.065]) * rng.uniform(0.5, 1.6)
     if rng.random() < 0.35:
@@ -121,6 +124,7 @@ def _room(rng: np.random.Generator) -> np.ndarray:
 
 
 def _leaves(picture: np.ndarray, rng: np.random.Generator, x: float, y: float, count: int) -> None:
+    """Draw the leaves of a plant that stands at (x, y)."""
     for _ in range(count):
         angle = rng.uniform(-np.pi, 0)
         reach = rng.uniform(8, 38)
@@ -131,6 +135,7 @@ def _leaves(picture: np.ndarray, rng: np.random.Generator, x: float, y: float, c
 
 
 def _window(rng: np.random.Generator) -> np.ndarray:
+    """A window with a garden outside."""
     picture = _wall(rng) * 0.7
     left = rng.uniform(-30, 90)
     width = rng.uniform(50, 110)
@@ -149,6 +154,7 @@ def _window(rng: np.random.Generator) -> np.ndarray:
 
 
 def _office(rng: np.random.Generator) -> np.ndarray:
+    """Lamps under the ceiling, furniture, posts."""
     picture = np.tile(_muted(rng, 0.25, 0.6, 0.05), (GRID, GRID, 1))
     floor = int(rng.uniform(110, 150))
     picture[floor:] = _muted(rng, 0.05, 0.2)
@@ -163,6 +169,7 @@ def _office(rng: np.random.Generator) -> np.ndarray:
 
 
 def _sky(rng: np.random.Generator) -> np.ndarray:
+    """Blue or grey, paler towards the horizon, with clouds."""
     blue = np.array([0.40, 0.58, 0.95]) if rng.random() < 0.6 else _muted(rng, 0.7, 1.0, 0.05)
     fade = np.linspace(0, 1, GRID)[:, None, None]
     picture = blue * (1 - fade) + np.array([0.85, 0.9, 0.95]) * fade
@@ -189,6 +196,7 @@ def _garden(rng: np.random.Generator) -> np.ndarray:
 
 
 def _street(rng: np.random.Generator) -> np.ndarray:
+    """Houses with windows under the sky, cars before them."""
     picture = _sky(rng)
     x = -10.0
     while x < GRID:
@@ -220,6 +228,7 @@ def _night(rng: np.random.Generator) -> np.ndarray:
 
 
 def _beach(rng: np.random.Generator) -> np.ndarray:
+    """Sky, sea and sand."""
     picture = _sky(rng)
     sea = int(rng.uniform(50, 90))
     sand = int(rng.uniform(100, 135))

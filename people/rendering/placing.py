@@ -121,6 +121,7 @@ def paint_strands(placed: list[Placed], field: LightField, canvas: Canvas, sitte
 
 
 def _paint_group(part: Placed, field: LightField, canvas: Canvas) -> None:
+    """Light and blend the strands of one kind; `canvas.cover` is theirs afterwards."""
     strands = part.strands
     gloss = GLOSS[strands.kind]
     middle = np.array([0, 0.02, -canvas.pose.distance - 0.06], np.float32)
@@ -164,7 +165,9 @@ def _paint_lenses(part: Placed, field: LightField, canvas: Canvas, spectacles: S
         plane = np.linalg.lstsq(np.stack([x, y, np.ones_like(x)], -1), inverse, rcond=None)[0]  # linear on the screen
         near = plane[0] * columns + plane[1] * rows + plane[2]
         shown = near > canvas.depth[rows, columns] * 0.998
-        rows, columns, near = rows[shown], columns[shown], near[shown]
+        rows = rows[shown]
+        columns = columns[shown]
+        near = near[shown]
         share = (mask[rows, columns] / 255.0)[:, None]
         u = (columns - x.mean()) / (np.ptp(x) + 1e-6)
         v = (rows - y.mean()) / (np.ptp(y) + 1e-6)
@@ -185,10 +188,12 @@ def _paint_lenses(part: Placed, field: LightField, canvas: Canvas, spectacles: S
 def turn(points: np.ndarray, pose: Pose, share: np.ndarray) -> np.ndarray:
     """Roll, nod and turn points `[V, 3]` (left, back, up) by a share of the head's angles."""
     x, y, z = points.T.astype(np.float64)
-    angle = pose.roll * share**2
-    x, z = x * np.cos(angle) + z * np.sin(angle), z * np.cos(angle) - x * np.sin(angle)
-    angle = pose.pitch * share**2
-    y, z = y * np.cos(angle) - z * np.sin(angle), z * np.cos(angle) + y * np.sin(angle)
-    angle = pose.yaw * share
-    x, y = x * np.cos(angle) - y * np.sin(angle), y * np.cos(angle) + x * np.sin(angle)
+    z, x = _rotate(z, x, pose.roll * share**2)
+    y, z = _rotate(y, z, pose.pitch * share**2)
+    x, y = _rotate(x, y, pose.yaw * share)
     return np.stack([x, y, z], -1)
+
+
+def _rotate(a: np.ndarray, b: np.ndarray, angle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates along two axes after a turn from the first to the second one."""
+    return a * np.cos(angle) - b * np.sin(angle), b * np.cos(angle) + a * np.sin(angle)

@@ -83,6 +83,7 @@ def _step(value: float, words: tuple[str | None, ...], limits: tuple[float, ...]
 
 
 def _who(scene: Scene) -> Found:
+    """Gender, age, face and skin tone."""
     person = scene.person
     return {
         "gender": "woman" if person.gender > 0.5 else "man",
@@ -93,6 +94,7 @@ def _who(scene: Scene) -> Found:
 
 
 def _hair(scene: Scene) -> Found:
+    """Hair, beard, and what is worn on the head."""
     person = scene.person
     hat = person.hat_name
     hidden = person.hair.style in ("bald", "horseshoe") or hat in ("beanie", "headscarf")
@@ -108,6 +110,7 @@ def _hair(scene: Scene) -> Found:
 
 
 def _face(scene: Scene) -> Found:
+    """Brows, lips, nose, eyes and skin."""
     person = scene.person
     shape = dict(zip(heads.load().local_names, person.local, strict=True))
     bushy = person.brows.thickness * person.brows.density
@@ -128,6 +131,7 @@ def _face(scene: Scene) -> Found:
 
 
 def _movement(scene: Scene) -> Found:
+    """Expression and pose."""
     head = heads.load()
     strengths = actions(scene.expression)
     jaw, blink, wide = (float(strengths[head.action(name)]) for name in ("jawOpen", "eyeBlinkLeft", "eyeWideLeft"))
@@ -151,6 +155,7 @@ def _expression(scene: Scene) -> str | None:
 
 
 def _picture(scene: Scene) -> Found:
+    """Light and focus."""
     light = scene.light
     key = np.asarray(light.key)
     hard = key.mean() > 2.4 * float(np.mean(light.ambient, 0)[0]) and light.softness < 0.4

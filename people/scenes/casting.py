@@ -146,6 +146,7 @@ def _draw_local(rng: np.random.Generator, gender: float, spread: float = 0.26) -
 
 
 def _draw_brows(rng: np.random.Generator) -> Brows:
+    """Brows near the average."""
     return Brows(
         thickness=float(rng.uniform(0.7, 1.3)),
         arch=float(rng.uniform(-0.3, 1.0)),
@@ -167,6 +168,7 @@ def _group(years: float, woman: bool) -> str:
 
 
 def _draw_hair(rng: np.random.Generator, years: float, gender: float, melanin: float, ancestry: np.ndarray) -> Hair:
+    """Hair that fits age, gender, skin and ancestry; some is dyed, some is grey."""
     woman = gender > 0.5
     coiled = ancestry[0] > 0.55 and rng.random() < 0.7
     weights = STYLE_WEIGHTS[_group(years, woman)]

@@ -81,6 +81,7 @@ def draw_clothes(rng: np.random.Generator, gender: float, hat_share: float = 0.1
 
 
 def _draw_hat(rng: np.random.Generator, gender: float) -> Hat:
+    """A hat in one colour or two; headscarves are women's."""
     shares = [0.35, 0.35, 0.3] if gender > 0.5 else [0.58, 0.42, 0.0]
     kind = str(rng.choice(HATS, p=shares))
     first = _pick(rng)
