@@ -112,7 +112,7 @@ def expand(
 
     if not 0 <= shard[0] < shard[1]:
         raise ParameterError(f"shard i/n must have 0 <= i < n, found {shard[0]}/{shard[1]}")
-    if out.resolve() == root.resolve():  # whose manifest would be replaced when the shards are joined
+    if out.resolve() == root.resolve():  # joining the shards would replace the manifest of the crops
         raise ParameterError(f"out must be another folder than that of the crops, found {out}")
     folder = part_of(out, shard)
     record = _record(usable, root, recipe, parser, shard)
