@@ -3,6 +3,8 @@
 All packets are read first, without decoding: their presentation times, sorted, number the frames, whatever the frame
 rate does. Then only groups of pictures that hold a wanted frame are decoded, each from its keyframe up to the last
 wanted frame, and in H.264 pictures to which no other refers are passed over. The pixels are those of decoding it all.
+Where packets are not frames (two field pictures of H.264 are one frame), or do not tell their times, all is decoded and
+the frames are counted.
 """
 
 from __future__ import annotations
@@ -16,8 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from semdf.errors import DataError
+from semdf.extraction.shown import Shown
 
-__all__ = ["Decoded", "decode", "opened", "reason"]
+__all__ = ["Decoded", "decode", "opened", "reason", "shortfall"]
 
 #: Packets of a file are kept in memory up to this size, bytes; those of a larger file are read again (ours).
 KEPT = 64_000_000
@@ -56,8 +59,20 @@ CONTAINERS = (
     "wtv",
     "swf",
 )
-#: What is said of a video whose packets cannot all be decoded.
+#: What is said of a video whose packets cannot all be read or decoded.
 DAMAGED = "the video breaks off: damaged data"
+INCOMPLETE = "the video breaks off: incomplete packet"
+#: Errors of a container behind which reading goes on (ours).
+ERRORS = 100
+#: Kinds of streams that lie beside a film: covers, thumbnails, stills.
+BESIDE = ("attached_pic", "timed_thumbnails", "still_image")
+#: Containers whose header tells how long the video is. Of others, FFmpeg estimates it from what is there.
+TELLING = ("mov", "matroska", "flv", "mxf", "ivf", "rm", "avi", "asf")
+#: By how much a header may announce more than there is: seconds, and a part of the whole (ours; some writers round).
+SLACK_SECONDS = 0.5
+SLACK_PART = 0.01
+#: Seconds at the end of a video that are read to see whether it is whole (ours).
+TAIL = 5
 
 
 class Decoded(NamedTuple):
@@ -110,34 +125,89 @@ def decode(path: Path, choose: Callable[[int], list[int]], most: int) -> Decoded
         most: Pixels that a frame may have.
 
     Raises:
-        DataError: For a file without a video stream or with larger frames.
+        DataError: For a file without a film or with larger frames.
         av.FFmpegError: If it is no video.
     """
     with opened(path, most) as container:
-        codec = _codec(container, path.name, most)
-        # the table of an MP4 still counts the frames of which a file that was cut off has no data
-        announced = container.streams.video[0].frames if "mp4" in container.format.name else 0
-        convert = _Converter(codec, most)
-        index = _read(container, KEPT)
-        total = max(len(index.pts), announced) - index.shown.count(False)
+        film = _film(container, path.name)
+        codec = _codec(film, path.name, most)
+        show = Shown(film, most)
+        index = _read(container, film, KEPT)
+        total = index.total()
         wanted = choose(total)
         times = index.times()
-        if times is None:
-            found = _in_order(path, set(wanted), convert)
-        else:
+        found = None
+        if times is not None:
             numbers = {times[number]: number for number in wanted if number < len(times)}
-            found = _by_time(path, codec, index, numbers, convert)
+            found = _by_time(path, codec, index, numbers, show)
+    if found is None:
+        counted = _in_order(path, index.stream, choose, total, show)
+        found = counted.found
+        total = counted.total
+        wanted = choose(total)
     problem = index.problem or found.problem
     if len(found.images) < len(wanted) and not problem:
         problem = f"the video has fewer frames than the {total} it announces"
     return Decoded(found.images, total, problem)
 
 
-def _codec(container: Any, name: str, most: int) -> Any:
-    """The decoder of the first video stream, set up to run in one thread."""
-    if not container.streams.video:
-        raise DataError(f"{name}: must have a video stream, found none")
-    codec = container.streams.video[0].codec_context
+def shortfall(path: Path, most: int) -> str:
+    """Why a video is known to be incomplete, or "": told by its header and its last seconds.
+
+    Args:
+        path: Of the video.
+        most: Pixels that a frame may have.
+
+    Raises:
+        DataError: For a file without a film.
+        av.FFmpegError: If it is no video.
+    """
+    with opened(path, most) as container:
+        film = _film(container, path.name)
+        _codec(film, path.name, most)
+        if any(entry.pos + entry.size > container.size for entry in film.index_entries):
+            return "the video breaks off: its index leads behind the end of the file"
+        seconds = _announced(container, film)
+        if not seconds or ("mp4" in container.format.name and film.frames):  # that index is of all frames
+            return ""
+        container.seek(max(int((seconds - TAIL) * 1_000_000), 0))
+        problems: list[str] = []
+        end = max((_end(packet) for packet in _packets(container, problems)), default=0.0)
+        return _short(seconds, end) or "".join(problems[:1])
+
+
+def _film(container: Any, name: str) -> Any:
+    """The stream that a player shows: as FFmpeg's own program chooses, the largest one, or the one marked as default.
+
+    Covers and thumbnails, or a stream of one frame beside a film, are none.
+
+    Raises:
+        DataError: There is no film.
+    """
+    from av.stream import Disposition
+
+    beside = Disposition(0)
+    for kind in BESIDE:
+        beside |= Disposition[kind]
+    films = [stream for stream in container.streams.video if not stream.disposition & beside]
+    if not films:
+        found = "only pictures that go with a film" if container.streams.video else "none"
+        raise DataError(f"{name}: must have a video stream, found {found}")
+    return max(films, key=_rank)
+
+
+def _rank(stream: Any) -> tuple[bool, int]:
+    from av.stream import Disposition
+
+    codec = stream.codec_context
+    pixels = codec.width * codec.height if codec is not None else -1
+    bonus = 5_000_000 if stream.disposition & Disposition.default else 0  # FFmpeg's, in pixels
+    return stream.frames != 1, pixels + bonus
+
+
+def _codec(film: Any, name: str, most: int) -> Any:
+    """The decoder of a film, set up to run in one thread."""
+    codec = film.codec_context
     if codec is None:
         raise DataError(f"{name}: must be a video of a known codec, found none")
     codec.thread_count = 1  # processes share the cores
@@ -146,6 +216,47 @@ def _codec(container: Any, name: str, most: int) -> Any:
     if pixels > most:
         raise DataError(f"{name}: a frame must have at most {most} pixels, the limit set, found {pixels}")
     return codec
+
+
+def _announced(container: Any, film: Any) -> float:
+    """The seconds that the header says the video has; 0 if it says nothing."""
+    if not any(name in TELLING for name in container.format.name.split(",")):
+        return 0.0
+    frames = float(film.frames / film.average_rate) if film.average_rate else 0.0
+    return max(frames, (container.duration or 0) / 1_000_000)
+
+
+def _end(packet: Any) -> float:
+    """When what a packet holds has been shown, seconds."""
+    time = packet.dts if packet.pts is None else packet.pts
+    if time is None or packet.time_base is None:
+        return 0.0
+    return float((time + (packet.duration or 0)) * packet.time_base)
+
+
+def _short(announced: float, end: float) -> str:
+    """A sentence if the packets end before the header says, in seconds; else ""."""
+    if end + SLACK_SECONDS + SLACK_PART * announced >= announced:
+        return ""
+    return f"the video breaks off: its header announces {announced:.1f} seconds, and its data end at {end:.1f}"
+
+
+def _packets(container: Any, problems: list[str]) -> Iterator[Any]:
+    """The packets of all streams; errors are noted in `problems`, and what lies behind them is read."""
+    import av
+
+    for _ in range(ERRORS):
+        fresh = False
+        try:
+            for packet in container.demux():
+                if packet.size:  # else it is the end, or a repeated frame of an AVI
+                    fresh = True
+                    yield packet
+            return
+        except av.FFmpegError as error:
+            problems.append(f"the video breaks off: {reason(error)}")
+        if not fresh:
+            return
 
 
 class _Run(NamedTuple):
@@ -160,20 +271,28 @@ class _Index:
     """What is known of the packets, in the order of the file.
 
     Attributes:
+        stream: Which stream of the file they are of.
+        announced: How many of them the file says it has; 0 if it says nothing.
         pts: Presentation times.
         dts: Decoding times.
         key: Whether they are keyframes.
         shown: Whether their frames are to be shown.
         kept: The packets, or None if they are too large.
-        problem: "" or why reading ended early.
+        problem: "" or the first thing that is wrong with them.
     """
 
+    stream: int
+    announced: int = 0
     pts: list[int | None] = field(default_factory=list)
     dts: list[int | None] = field(default_factory=list)
     key: list[bool] = field(default_factory=list)
     shown: list[bool] = field(default_factory=list)
     kept: list[Any] | None = field(default_factory=list)
     problem: str = ""
+
+    def total(self) -> int:
+        """The number of frames, if each packet holds one."""
+        return max(len(self.pts), self.announced) - self.shown.count(False)
 
     def times(self) -> list[int] | None:
         """The presentation time of each frame by its number; None if the packets do not tell."""
@@ -205,31 +324,46 @@ class _Index:
         return self.kept[first : last + 1]
 
 
-def _read(container: Any, most: int) -> _Index:
-    """Read every packet of the video, and keep them up to `most` bytes; reading ends where the file is damaged."""
-    import av
-
-    index = _Index()
+def _read(container: Any, film: Any, most: int) -> _Index:
+    """Read every packet of the film, and keep them up to `most` bytes; reading goes on behind damage."""
+    index = _Index(film.index)
+    if "mp4" in container.format.name:  # its table counts also frames of which a file that was cut off has no data
+        index.announced = film.frames
+    announced = _announced(container, film)
+    name = film.codec_context.name
     size = 0
-    try:
-        for packet in container.demux(video=0):
-            if packet.size == 0:  # the end, or a repeated frame of an AVI
-                continue
-            if packet.is_corrupt:
-                index.problem = "the video breaks off: incomplete packet"
-                break
-            index.pts.append(packet.pts)
-            index.dts.append(packet.dts)
-            index.key.append(packet.is_keyframe)
-            index.shown.append(not packet.is_discard)
-            size += packet.size
-            if size > most:
-                index.kept = None
-            if index.kept is not None:
-                index.kept.append(packet)
-    except av.FFmpegError as error:
-        index.problem = f"the video breaks off: {reason(error)}"
+    end = 0.0
+    problems: list[str] = []
+    for packet in _packets(container, problems):
+        end = max(end, _end(packet))
+        if packet.stream_index != film.index:
+            continue
+        if packet.is_corrupt:
+            problems.append(INCOMPLETE)
+        index.pts.append(packet.pts)
+        index.dts.append(packet.dts)
+        index.key.append(packet.is_keyframe)
+        index.shown.append(not packet.is_discard and not _hidden(name, packet))
+        size += packet.size
+        if size > most:
+            index.kept = None
+        if index.kept is not None:
+            index.kept.append(packet)
+    if not index.announced:  # frames are counted there
+        problems.append(_short(announced, end))
+    index.problem = next(filter(None, problems), "")
     return index
+
+
+def _hidden(codec: str, packet: Any) -> bool:
+    """Whether a packet holds only a picture to which others refer: its header's flag `show_frame` is 0."""
+    if codec in ("vp8", "libvpx"):  # RFC 6386, 9.1
+        return not memoryview(packet)[0] & 0x10
+    if codec in ("vp9", "libvpx-vp9"):  # VP9 bitstream specification, 6.2 and annex B: no superframe, no repetition
+        data = memoryview(packet)
+        first = data[0] << 1 if data[0] & 0x30 == 0x30 else data[0]
+        return data[-1] & 0xE0 != 0xC0 and not first & 0x0A
+    return False
 
 
 class _Reader:
@@ -261,7 +395,7 @@ class _Reader:
         if self.container is None:
             self._open()
         if first > FAR and time is not None:
-            self.container.seek(time, stream=self.container.streams.video[0])
+            self.container.seek(time, stream=self.container.streams[self.index.stream])
             self.packets = self._demux()
             packet = next(self.packets, None)
             found = None if packet is None else packet.dts
@@ -278,7 +412,7 @@ class _Reader:
         self.packets = self._demux()
 
     def _demux(self) -> Iterator:
-        return (packet for packet in self.container.demux(video=0) if packet.size)
+        return (packet for packet in _packets(self.container, []) if packet.stream_index == self.index.stream)
 
     def __del__(self) -> None:
         if self.container is not None:
@@ -286,59 +420,42 @@ class _Reader:
 
 
 class _Found(NamedTuple):
-    """Frames by their number, or by their time within a run, and "" or the first problem."""
+    """Frames by their number, or by their time within a run, "" or the first problem, and whether fields were seen."""
 
     images: dict[int, np.ndarray]
     problem: str
+    fields: bool = False
 
 
-def _by_time(path: Path, codec: Any, index: _Index, numbers: dict[int, int], convert: _Converter) -> _Found:
-    """The frames whose presentation times are the keys of `numbers`, by the number there."""
-    between = index.between if index.kept is not None else _Reader(path, index, convert.most).between
-    found = _decode(codec, between, index.runs(set(numbers)), numbers, convert, skip=codec.name == "h264")
-    if len(found.images) < len(numbers) and not found.problem:  # a codec that does not start afresh at its keyframes
-        whole = [_Run(0, len(index.pts) - 1)]
-        found = _decode(codec, between, whole, numbers, convert, skip=False)
-    return found
+def _by_time(path: Path, codec: Any, index: _Index, numbers: dict[int, int], show: Shown) -> _Found | None:
+    """The frames whose presentation times are the keys of `numbers`, by the number there.
 
-
-def _decode(
-    codec: Any,
-    between: Callable[[int, int], Iterable],
-    runs: list[_Run],
-    numbers: dict[int, int],
-    convert: _Converter,
-    *,
-    skip: bool,
-) -> _Found:
-    """The frames whose times are the keys of `numbers`, by the number there.
-
-    Args:
-        codec: The decoder.
-        between: Gives the packets from the first to the last number of a run.
-        runs: What to decode.
-        numbers: Presentation time -> number of the frame.
-        convert: Makes pictures of frames.
-        skip: Pass over pictures to which no other refers, unless wanted.
+    None if that does not find them: packets may be fields, or a codec does not start afresh at its keyframes.
     """
+    between = index.between if index.kept is not None else _Reader(path, index, show.most).between
     images: dict[int, np.ndarray] = {}
     problem = ""
-    for run in runs:
-        found = _decode_run(codec, between(*run), run.last - run.first + 1, set(numbers), convert, skip=skip)
+    for run in index.runs(set(numbers)):
+        found = _decode_run(codec, between(*run), run.last - run.first + 1, set(numbers), show)
+        if found.fields:
+            return None
         images |= {numbers[time]: image for time, image in found.images.items()}
         problem = problem or found.problem
-    return _Found(images, problem or convert.problem)
+    problem = problem or show.problem
+    if len(images) < len(numbers) and not problem:
+        return None
+    return _Found(images, problem)
 
 
-def _decode_run(
-    codec: Any, packets: Iterable, count: int, wanted: set[int], convert: _Converter, *, skip: bool
-) -> _Found:
+def _decode_run(codec: Any, packets: Iterable, count: int, wanted: set[int], show: Shown) -> _Found:
     """The frames of the wanted times within a run of `count` packets, by time.
 
     Decoders fill in what is damaged and go on: such a frame, and what is decoded after it in its run, is left out.
     """
     import av
 
+    h264 = codec.name == "h264"
+    sized = codec.width > 0
     place: dict[int, int] = {}  # time -> number of the packet in this run
     images: dict[int, np.ndarray] = {}
     damaged = count  # the number of the first packet whose frame is damaged
@@ -348,70 +465,81 @@ def _decode_run(
         for number, packet in enumerate(chain(packets, [None])):  # None: give out what is held back
             if packet is not None:
                 place[packet.pts] = number
-                codec.skip_frame = "NONREF" if skip and packet.pts not in wanted else "DEFAULT"
+                # pictures to which no other refers are passed over, unless wanted
+                codec.skip_frame = "NONREF" if h264 and packet.pts not in wanted else "DEFAULT"
+                if packet.is_corrupt:
+                    damaged = min(damaged, number)
             for frame in codec.decode(packet):
+                if h264 and frame.interlaced_frame:
+                    return _Found({}, "", fields=True)
                 # not those shown before the keyframe; a frame without a known time is of the packet just read
                 if frame.is_corrupt and (frame.pts is None or frame.pts >= next(iter(place), 0)):
                     damaged = min(damaged, place.get(frame.pts, number))
-                image = convert(frame) if frame.pts in wanted else None
+                image = show(frame) if frame.pts in wanted else None
                 if image is not None:
                     images[frame.pts] = image
             if damaged < number:
                 problem = DAMAGED
                 break
     except av.FFmpegError as error:
-        problem = convert.why(error, codec)
+        problem = _why(error, codec, show, sized)
     whole = {time: image for time, image in images.items() if place.get(time, damaged) < damaged}
     return _Found(whole, problem)
 
 
-def _in_order(path: Path, wanted: set[int], convert: _Converter) -> _Found:
-    """The wanted frames, counted while decoding from the start: for packets that do not tell their time."""
+class _Counted(NamedTuple):
+    """Frames by their number, and the number of all."""
+
+    found: _Found
+    total: int
+
+
+def _in_order(path: Path, stream: int, choose: Callable[[int], list[int]], total: int, show: Shown) -> _Counted:
+    """The chosen frames by decoding all; once more if there turn out to be more or fewer than `total`."""
+    counted = _count(path, stream, set(choose(total)), show)
+    if counted.total != total:
+        counted = _count(path, stream, set(choose(counted.total)), show)
+    return counted
+
+
+def _count(path: Path, stream: int, wanted: set[int], show: Shown) -> _Counted:
+    """The wanted frames, counted while decoding all; behind damage, frames are left out up to the next keyframe."""
     import av
 
     images: dict[int, np.ndarray] = {}
-    last = max(wanted, default=-1)
-    with opened(path, convert.most) as container:
-        codec = container.streams.video[0].codec_context
-        codec.thread_count = 1
-        codec.options = {"max_pixels": str(_padded(convert.most))}
-        try:
-            for number, frame in enumerate(container.decode(video=0)):
+    problems: list[str] = []
+    total = 0
+    whole = True
+    with opened(path, show.most) as container:
+        film = container.streams[stream]
+        codec = _codec(film, path.name, show.most)
+        sized = codec.width > 0
+        packets = (packet for packet in _packets(container, problems) if packet.stream_index == stream)
+        for packet in chain(packets, [None]):
+            frames = []
+            try:
+                frames = codec.decode(packet)
+            except av.FFmpegError as error:
+                problems.append(_why(error, codec, show, sized))
+                whole = False
+            for frame in frames:
                 if frame.is_corrupt:
-                    return _Found(images, DAMAGED)
-                image = convert(frame) if number in wanted else None
+                    problems.append(DAMAGED)
+                    whole = False
+                elif frame.key_frame:
+                    whole = True
+                image = show(frame) if whole and total in wanted else None
                 if image is not None:
-                    images[number] = image
-                if number >= last:
-                    break
-        except av.FFmpegError as error:
-            return _Found(images, convert.why(error, codec))
-    return _Found(images, convert.problem)
+                    images[total] = image
+                total += 1
+    return _Counted(_Found(images, next(iter(problems), show.problem)), total)
 
 
-class _Converter:
-    """Frame -> `[H, W, 3]` uint8, RGB, turned upright; None, with the reason in `problem`, if it is too large."""
-
-    def __init__(self, codec: Any, most: int) -> None:
-        from av.video.reformatter import VideoReformatter
-
-        self.most = most
-        self.sized = codec.width > 0
-        self.problem = ""
-        self.reformat = VideoReformatter().reformat  # one for all frames: setting it up costs more than a frame
-
-    def __call__(self, frame: Any) -> np.ndarray | None:
-        if frame.width * frame.height > self.most:
-            self.problem = f"a frame has {frame.width} x {frame.height} pixels, more than {self.most}, the limit set"
-            return None
-        image = self.reformat(frame, format="rgb24", threads=1).to_ndarray()
-        return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))
-
-    def why(self, error: Exception, codec: Any) -> str:
-        """The reason of an error: a codec that refuses a frame for its size has none itself from then on."""
-        if self.sized and not codec.width:
-            return f"a frame has far more than {self.most} pixels, the limit set"
-        return f"the video breaks off: {reason(error)}"
+def _why(error: Exception, codec: Any, show: Shown, sized: bool) -> str:
+    """The reason of an error: a codec that refuses a frame for its size has none itself from then on."""
+    if sized and not codec.width:
+        return f"a frame has far more than {show.most} pixels, the limit set"
+    return f"the video breaks off: {reason(error)}"
 
 
 def reason(error: Exception) -> str:

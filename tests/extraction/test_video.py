@@ -79,7 +79,7 @@ def test_only_what_is_needed_is_decoded(tmp_path, random):
         tmp_path / "a.mp4", moving(200, random), options={"x264-params": "keyint=10:scenecut=0:bframes=0"}
     )
     with av.open(str(path)) as container:
-        index = decoding._read(container, 10**9)
+        index = decoding._read(container, container.streams.video[0], 10**9)
     wanted = {index.times()[number] for number in spread(200, 3)}
     assert index.runs(wanted) == [(30, 33), (100, 100), (160, 166)]
 
