@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
+# workers of `make test`; 0 runs all tests in one process
+WORKERS ?= 2
 RESULTS := data.dvc dvc.lock runs figures pretrained ablations docs/rendered
 STORED := data.dvc parser pretrain ablate
 
@@ -30,7 +32,7 @@ reproduce: setup        ## bring every result up to date from the embedded data
 
 test: setup             ## run all tests
 	dvc pull -q $(STORED)
-	python $(WITH) -m pytest
+	python $(WITH) -m pytest -n $(WORKERS)
 
 fuzz: setup             ## 22,600 mutated inputs instead of 904 and others each time, and more kills of DVC (20 minutes)
 	dvc pull -q data.dvc

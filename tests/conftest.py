@@ -15,7 +15,8 @@ settings.load_profile("semdf")
 
 
 def pytest_sessionstart(session):
-    shutil.rmtree(SMALL, ignore_errors=True)
+    if not hasattr(session.config, "workerinput"):  # once, and not in each of the workers
+        shutil.rmtree(SMALL, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 import torch
 
-from semdf.pipeline import ROOT
 from semdf.artifacts import read_json
+from semdf.pipeline import ROOT
 from semdf.pipeline.products import SMALL, ensure
 
 README = (ROOT / "README.md").read_text()
