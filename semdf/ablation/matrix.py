@@ -92,7 +92,7 @@ def describe(
 ) -> Description:
     """Configuration and data of a run by its name.
 
-    What is trained on FFSC sees no forgeries: its hierarchy has no attribute that explains a blended region.
+    What is trained on FFSC sees no forgeries: its hierarchy has no attribute that says that a region was blended.
 
     Args:
         train: The block `train` with the changes of the matrix.
