@@ -1,11 +1,14 @@
-"""Semantics-oriented deepfake detection. Importing this package loads nothing heavy."""
+"""Semantics-oriented deepfake detection.
+
+Importing this package loads nothing heavy. The modules of `semdf.method` are also found here, each loaded when it is
+first used: `semdf.hierarchy` is `semdf.method.hierarchy`.
+"""
 
 from importlib import import_module
 from types import ModuleType
 
 __version__ = "0.1.0"
 
-#: Modules that are also found on top: `semdf.hierarchy` is `semdf.method.hierarchy`, loaded when it is first used.
 _METHOD = ("bilevel", "hierarchy", "losses", "marginals", "model", "prompts", "towers", "weighting")
 
 

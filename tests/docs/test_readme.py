@@ -37,7 +37,7 @@ def test_every_relative_link_leads_to_a_file():
 
 
 def test_the_python_example_runs():
-    code = next(b for b in BLOCKS if b.strip().startswith("from semdf import"))
+    code = next(b for b in BLOCKS if b.strip().startswith("from semdf.method import"))
     scope = {"logits": torch.zeros(2, 10), "targets": torch.zeros(2, 10)}
     exec(code, scope)
     assert scope["p"].shape == (2, 10) and scope["loss"].shape == (3,) and scope["tree"].states.shape == (251, 10)

@@ -14,8 +14,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from ruamel.yaml import YAML
 
-from semdf.pipeline import ROOT
 from semdf.dependencies import closure, imports, locate
+from semdf.pipeline import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -125,6 +125,20 @@ def test_importing_the_package_loads_nothing_heavy():
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
     )
+
+
+def test_the_modules_of_the_method_are_found_on_top():
+    code = """
+import sys, semdf
+assert "hierarchy" in dir(semdf) and "semdf.method" not in sys.modules
+from semdf import hierarchy, losses, marginals
+import semdf.method.hierarchy
+assert hierarchy is semdf.hierarchy is semdf.method.hierarchy
+assert all(getattr(semdf, name).__name__ == f"semdf.method.{name}" for name in semdf._METHOD)
+semdf.parsing
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1] == "AttributeError: module 'semdf' has no attribute 'parsing'"
 
 
 def test_evaluation_and_plots_need_no_torch():
