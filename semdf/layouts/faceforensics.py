@@ -106,7 +106,7 @@ class FaceForensics(Layout):
 def _forged(root: Path, where: Path, name: str, pairs: dict[tuple[str, str], str]) -> Iterator[dict]:
     """The videos of one manipulation."""
     videos = _videos(root, where, ("_".join(pair) for pair in pairs))
-    odd = [video.stem for video in videos if not re.fullmatch(r"\w+_\w+", video.stem)]
+    odd = [video.name for video in videos if not re.fullmatch(r"\w+_\w+", video.stem)]
     refuse(odd, f"{NAME}, {where}", "a forged video must be called <target>_<source>.mp4")
     for video in videos:
         target, _, source = video.stem.partition("_")
@@ -126,7 +126,7 @@ def _acted(root: Path, where: Path, compression: str) -> Iterator[dict]:
     for manipulation, place, form in (("actors", home, _ACTOR), ("DeepFakeDetection", where, _ACTED)):
         videos = _videos(root, place)
         rule = "a video of an actor must be called AA__<scene>.mp4, a forged one AA_BB__<scene>__<code>.mp4"
-        refuse([video.stem for video in videos if not form.fullmatch(video.stem)], f"{NAME}, {place}", rule)
+        refuse([video.name for video in videos if not form.fullmatch(video.stem)], f"{NAME}, {place}", rule)
         for video in videos:
             match = form.fullmatch(video.stem)
             assert match, "others are refused"

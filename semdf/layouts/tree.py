@@ -155,7 +155,8 @@ def unseen(name: str) -> str:
     """Why a file or folder of this name is not looked at; "" if it is."""
     if name.startswith(".") or name.casefold() in _HIDDEN_NAMES:
         return HIDDEN
-    return NAMELESS if leaves(name) else ""
+    plain = name.isascii() and not {":", "\\"} & set(name)
+    return NAMELESS if not plain and leaves(name) else ""
 
 
 def _why(path: str, apart: Mapping[str, str]) -> str:
