@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Callable
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from semdf.explanation.verdict import Verdict
+    from semdf.faces.finders import FaceFinder
+    from semdf.faces.parsing import Parser
+    from semdf.forging.presets import Preset
 
 __all__ = ["main"]
 
@@ -26,9 +30,15 @@ FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
 class _Commands(click.Group):
-    """Errors of the package become a message and exit code 1, never a traceback."""
+    """Errors of the package become a message and exit code 1, never a traceback.
+
+    A name that the terminal's encoding cannot show is printed with escapes, so that it does not stop the others.
+    """
 
     def invoke(self, ctx: click.Context) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except SemdfError as error:
@@ -104,21 +114,24 @@ def score(
 ) -> None:
     """Say of each picture or video in FILES whether it is a fake, and what was altered.
 
-    A file without an answer gets a line that says why; the exit code is then 1.
+    A file without an answer gets a line that says why; so does a video that breaks off, with the answer
+    on what there is of it. The exit code is then 1. Weights or annotations that cannot be read stop everything before
+    the first file.
     """
     from semdf.evaluation.detector import find_detector, load_detector
     from semdf.explanation.verdict import sentence
 
     detector = load_detector(model or find_detector())
+    finders = [_finder(path, finder, weights, annotations) for path in files]
     failed = 0
-    for path in files:
-        verdict = _judge(path, detector, frames, finder, weights, annotations)
+    for path, faces in zip(files, finders, strict=True):
+        verdict = _judge(path, detector, frames, faces)
         failed += verdict.status != "ok"
         if as_json:
             click.echo(json.dumps({"path": verdict.path, "status": verdict.status, "p": verdict.p or None}))
         else:
             click.echo(sentence(verdict, detector.hierarchy))
-        if explain and verdict.status == "ok":
+        if explain and verdict.answered:
             from semdf.explanation.figure import save
 
             click.echo(f"{save(verdict, detector, explain)}", err=as_json)
@@ -196,17 +209,22 @@ def extract(
     """Cut the faces out of the videos and pictures of a data set's official tree ROOT.
 
     OUT gets the crops in tars, manifest.parquet and crop.json. A run that was interrupted goes on where it stopped.
+    What lies in ROOT and is no video or picture of the layout is counted first, by reason.
     With --shard, OUT/shard-I-of-N gets the result; when all are there, `semdf join OUT` puts them together. Several
     data sets, each in a folder FACES/NAME, become one by `semdf merge FACES`.
     """
     from semdf import layouts
+    from semdf.extraction.check import beside
     from semdf.extraction.extract import extract as run
     from semdf.extraction.video import Limits
     from semdf.storage.manifest import part_of
 
     if compression:
         options["compression"] = compression
-    rows = layouts.load(layout, **options).read(root)
+    reader = layouts.load(layout, **options)
+    rows = reader.read(root)
+    for line in beside(root, rows, reader):
+        click.echo(line, err=True)
     faces = choose(finder, root, annotations=annotations, weights=weights, largest=max_array, face=face, device=device)
     manifest = run(rows, root, out, faces, shard=shard, limits=Limits(max_pixels, max_bytes), **settings)
     folder = part_of(out, shard) if shard else out
@@ -294,17 +312,25 @@ def expand(
     With --shard, OUT/shard-I-of-N gets the result, and FACES must be of `semdf extract`; when all are there, `semdf
     join OUT` puts them together.
     """
+    from semdf import layouts
     from semdf.artifacts import write_table
+    from semdf.extraction.check import beside
     from semdf.forging.expand import expand as run
     from semdf.forging.presets import choose as choose_preset
-    from semdf.forging.sources import faces_of, parser_for
+    from semdf.forging.sources import faces_of
     from semdf.storage.manifest import part_of
 
     chosen = choose_preset(preset, **changes)
     extracted = faces.is_file() or (faces / "manifest.parquet").is_file()
     if shard and not extracted:  # with a folder of pictures, each shard would cut out all faces
         raise MissingError(f"faces: with --shard, {faces} must have the manifest of `semdf extract`, found none")
+    parser = None if extracted else _parser(chosen, None)
     root, table = faces_of(faces, out / "pictures", size=size, identity=identity)
+    if not extracted:
+        for line in beside(faces, table, layouts.load("pictures")):
+            click.echo(line, err=True)
+    if extracted:
+        parser = _parser(chosen, table)
     made = run(
         table,
         root,
@@ -313,7 +339,7 @@ def expand(
         per_image=per_image,
         recompress=recompress or (),
         seed=seed,
-        parser=parser_for(chosen, table),
+        parser=parser,
         workers=workers,
         shard=shard,
     )
@@ -323,22 +349,33 @@ def expand(
     _report(made, folder / "manifest.parquet", "forgeries")
 
 
-def _judge(
-    path: Path, detector: Any, frames: int, finder: str, weights: Path | None, annotations: Path | None
-) -> Verdict:
-    """The verdict on one file.
+def _parser(preset: Preset, manifest: pd.DataFrame | None) -> Parser | None:
+    """The face parser that the faces of a manifest need, or those of pictures; its weights are read."""
+    from semdf.forging.sources import parser_for
 
-    If its faces cannot be found, that is the verdict's status, so that the other files are still scored.
-    """
+    parser = parser_for(preset, manifest)
+    if parser is not None:
+        parser.load()
+    return parser
+
+
+def _finder(path: Path, finder: str, weights: Path | None, annotations: Path | None) -> FaceFinder | MissingError:
+    """What finds the faces of a file, or what is missing for it, which need not be missing for the other files."""
+    try:
+        return choose(finder, path, annotations=annotations, weights=weights)
+    except MissingError as error:
+        return error
+
+
+def _judge(path: Path, detector: Any, frames: int, faces: FaceFinder | MissingError) -> Verdict:
+    """The verdict on one file; its status is what is missing for finding its faces, if anything is."""
     from semdf.explanation.verdict import Verdict, judge
     from semdf.faces.finders import Whole
 
-    try:
-        faces = choose(finder, path, annotations=annotations, weights=weights)
-    except MissingError as error:
-        broken = judge(path, detector, Whole(), frames)  # the file itself may be what is wrong
-        return broken if broken.status != "ok" else Verdict(str(path), str(error), {})
-    return judge(path, detector, faces, frames)
+    if not isinstance(faces, MissingError):
+        return judge(path, detector, faces, frames)
+    broken = judge(path, detector, Whole(), frames)  # the file itself may be what is wrong
+    return broken if not broken.answered else Verdict(str(path), str(faces), {})
 
 
 def _report(manifest: pd.DataFrame, path: Path, what: str) -> None:

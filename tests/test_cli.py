@@ -1,6 +1,10 @@
 """The command line: an answer or a reason for every file, exit codes, never a traceback."""
 
 import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import ClassVar
 
@@ -8,14 +12,21 @@ import numpy as np
 import pandas as pd
 import platformdirs
 import pytest
+import torch
 from _files import PHOTOS, WEIGHTS, needs_photos, needs_weights
 from _media import celeb_df, draw, faceforensics, landmarks, write_video
 from click.testing import CliRunner
+from facexlib.detection.retinaface import RetinaFace as Network
 
 import semdf.evaluation.detector
+import semdf.explanation.verdict
+import semdf.extraction.extract
+import semdf.extraction.one_video
+import semdf.forging.expand
 from semdf.cli import main
 from semdf.errors import MissingError
 from semdf.explanation.verdict import Verdict, sentence
+from semdf.faces import retinaface
 from semdf.method import hierarchy
 from semdf.storage.tars import encode_png
 
@@ -134,6 +145,187 @@ def test_the_detector_is_looked_for_in_three_places(tmp_path, monkeypatch):
     (named / "config.json").unlink()
     with pytest.raises(MissingError, match=rf"\$SEMDF_DETECTOR \({named}\)"):
         find()
+
+
+# -- names that no encoding can print --------------------------------------------------------------------------------
+
+
+def nameless(folder: Path, name: bytes, level: int) -> Path:
+    path = os.fsencode(folder) + b"/" + name
+    with open(path, "wb") as file:
+        file.write(encode_png(np.full((80, 80, 3), level, np.uint8)))
+    return Path(os.fsdecode(path))
+
+
+def test_a_name_that_cannot_be_printed_stops_no_other_file(run, picture, tmp_path):
+    odd = nameless(tmp_path, b"caf\xe9.png", 230)
+    words = ["score", "--finder", "whole", picture("a.png", 20), odd, picture("b.png", 230)]
+    result = run(*words)
+    assert result.exit_code == 0
+    lines = result.output.splitlines()
+    assert [", 1 frame: " in line for line in lines] == [True] * 3 and "caf\\udce9.png" in lines[1]
+    rows = [json.loads(line) for line in run(*words, "--json").output.splitlines()]
+    assert [row["status"] for row in rows] == ["ok"] * 3 and os.fsencode(rows[1]["path"]) == os.fsencode(odd)
+    broken = nameless(tmp_path, b"\xff.mp4", 9)
+    result = run("score", "--finder", "whole", broken, picture("b.png", 230))
+    assert result.exit_code == 1 and len(result.output.splitlines()) == 2 and "no answer" in result.output
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1"])
+def test_a_terminal_of_any_encoding_shows_every_name(encoding, tmp_path):
+    """In a process of its own, whose standard output has that encoding."""
+    nameless(tmp_path, b"caf\xe9.heif2", 230)
+    nameless(tmp_path, "\u7530.heif2".encode(), 230)
+    nameless(tmp_path, b"a.png", 230)
+    words = [str(Path(sys.executable).with_name("semdf")), "check", str(tmp_path), "--layout", "pictures"]
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    done = subprocess.run(words, capture_output=True, env=environment)
+    assert done.returncode == 1 and b"Traceback" not in done.stderr, done.stderr
+    assert done.stdout.startswith(b"pictures: 1 rows") and b"a name that a table cannot hold" in done.stdout
+
+
+# -- faults of the set-up --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def page(tmp_path):
+    """A web page that was saved as RetinaFace's weights."""
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "detection_mobilenet0.25_Final.pth").write_text("<!DOCTYPE html><html>Not Found</html>")
+    return tmp_path / "weights"
+
+
+@pytest.mark.filterwarnings("ignore:.*must have the SHA-256")
+def test_weights_that_are_none_stop_before_the_first_file(run, picture, tmp_path, page, monkeypatch):
+    monkeypatch.setattr(semdf.extraction.one_video, "read_frames", lambda *_: pytest.fail("a file was read"))
+    monkeypatch.setattr(semdf.explanation.verdict, "read_frames", lambda *_: pytest.fail("a file was read"))
+    (tmp_path / "set").mkdir()
+    picture("set/1_a.png", 9)
+    picture("set/2_b.png", 9)
+    told = "retinaface_mobile0.25: .*detection_mobilenet0.25_Final.pth must hold weights of this network, found "
+    result = run("extract", tmp_path / "set", tmp_path / "out", "--layout", "pictures", "--weights", page)
+    assert result.exit_code == 1 and re.search(told, result.output) and not (tmp_path / "out").exists()
+    result = run("score", picture("a.png", 9), "--weights", page, tmp_path / "set" / "1_a.png")
+    assert result.exit_code == 1 and re.search(told, result.output) and "no answer" not in result.output
+    monkeypatch.setenv("SEMDF_WEIGHTS", str(page))
+    result = run("expand", tmp_path / "set", tmp_path / "more", "--seed", 1)
+    assert result.exit_code == 1 and re.search(told, result.output) and not (tmp_path / "more").exists()
+
+
+def test_weights_of_the_face_parser_that_are_none_stop_before_the_first_picture(run, picture, tmp_path, monkeypatch):
+    monkeypatch.setattr(semdf.extraction.one_video, "read_frames", lambda *_: pytest.fail("a file was read"))
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "parsing_bisenet.pth").write_text("<html>")
+    monkeypatch.setenv("SEMDF_WEIGHTS", str(tmp_path / "weights"))
+    (tmp_path / "set").mkdir()
+    picture("set/1_a.png", 9)
+    (tmp_path / "set" / "1_a.tem").write_text("no template")
+    result = run("expand", tmp_path / "set", tmp_path / "more", "--seed", 1, "--mask", "regions")
+    assert result.exit_code == 1 and "must hold BiSeNet's weights" in result.output
+
+
+def test_annotations_that_are_none_stop_before_the_first_file(run, picture, tmp_path, monkeypatch):
+    monkeypatch.setattr(semdf.extraction.one_video, "read_frames", lambda *_: pytest.fail("a file was read"))
+    (tmp_path / "set").mkdir()
+    picture("set/1_a.png", 9)
+    (tmp_path / "notes.npz").write_text("<html>")
+    words = ["--layout", "pictures", "--annotations", tmp_path / "notes.npz"]
+    result = run("extract", tmp_path / "set", tmp_path / "out", *words)
+    assert result.exit_code == 1 and "notes.npz must be an npz file" in result.output
+    result = run("score", picture("a.png", 9), "--annotations", tmp_path / "notes.npz")
+    assert result.exit_code == 1 and "notes.npz must be an npz file" in result.output and "answer" not in result.output
+
+
+@pytest.fixture
+def untrained(tmp_path, monkeypatch):
+    """A folder with RetinaFace's smaller network, untrained; the calls that read it are counted."""
+    torch.manual_seed(0)
+    network = Network(network_name="mobile0.25", device=torch.device("cpu"))
+    (tmp_path / "weights").mkdir()
+    torch.save(network.state_dict(), tmp_path / "weights" / "detection_mobilenet0.25_Final.pth")
+    calls = []
+    load = retinaface._load
+    monkeypatch.setattr(retinaface, "_load", lambda *words: calls.append(words) or load(*words))
+    return tmp_path / "weights", calls
+
+
+@pytest.mark.filterwarnings("ignore:.*must have the SHA-256")
+def test_weights_are_read_once_for_all_files(run, picture, untrained):
+    weights, calls = untrained
+    files = [picture(f"{name}.png", 9) for name in "abc"]
+    result = run("score", *files, "--weights", weights)
+    assert len(result.output.splitlines()) == 3 and "no face" in result.output and len(calls) == 1
+
+
+@pytest.mark.filterwarnings("ignore:.*must have the SHA-256")
+@pytest.mark.parametrize("device", ["cuda:77", "nonsense"])
+def test_a_device_that_is_not_there_stops_before_the_first_file(run, picture, tmp_path, untrained, device):
+    weights, _ = untrained
+    (tmp_path / "set").mkdir()
+    picture("set/1_a.png", 9)
+    words = ["--layout", "pictures", "--weights", weights, "--device", device]
+    result = run("extract", tmp_path / "set", tmp_path / "out", *words)
+    assert result.exit_code == 1 and f"device must be one that torch has here, found '{device}'" in result.output
+
+
+# -- what is no row --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def strays(picture, tmp_path):
+    """A folder of pictures of two people among what is no picture: copies, other kinds, notes, links."""
+    for place in ("set", "set/.ipynb_checkpoints", "set/@eaDir", "elsewhere"):
+        (tmp_path / place).mkdir()
+    for name in ("set/1_a.png", "set/2_b.png", "set/.ipynb_checkpoints/1_a-checkpoint.png", "set/@eaDir/1_a.png",
+                 "elsewhere/3_c.png"):  # fmt: skip
+        picture(name, 9)
+    for name in ("a.hexif", "b.hexif", "c.gixf", "notes.txt"):
+        (tmp_path / "set" / name).write_bytes(b"x")
+    (tmp_path / "set" / "more").symlink_to(tmp_path / "elsewhere")
+    return tmp_path / "set"
+
+
+COUNTED = (
+    "2 (.ipynb_checkpoints, @eaDir), no row: hidden",
+    "3 (a.hexif, b.hexif, c.gixf), no row: an ending that is not read",
+    "1 (notes.txt), no row: a list, a text or landmarks",
+    "1 (more), no row: a link that leads outside; $SEMDF_LINKS names folders that may be read",
+)
+
+
+def test_extract_counts_what_is_no_row(run, strays, tmp_path):
+    words = ["--layout", "pictures", "--finder", "whole", "--size", 16, "--workers", 1]
+    result = run("extract", strays, tmp_path / "out", *words)
+    assert result.exit_code == 0 and "2 crops" in result.output and all(line in result.output for line in COUNTED)
+    result = run("check", strays, "--layout", "pictures")
+    assert result.exit_code == 1 and all(line in result.output for line in COUNTED)
+
+
+def test_expand_takes_no_hidden_folder_for_people_and_counts_what_it_does_not_read(run, strays, tmp_path, monkeypatch):
+    asked = []
+
+    def extract(rows, *_, **__):
+        asked.append(sorted(rows["path"]))
+        made = rows.assign(status="no face", regions_member="", frame=0)
+        made.loc[0, "status"] = "ok"
+        return made
+
+    monkeypatch.setattr(semdf.extraction.extract, "extract", extract)
+    monkeypatch.setattr(semdf.forging.expand, "expand", lambda table, *_, **__: table)
+    (strays / "1_a.tem").touch()
+    with pytest.warns(UserWarning, match="of 2 pictures 1 with no face"):
+        result = run("expand", strays, tmp_path / "out", "--seed", 1)
+    assert asked == [["1_a.png", "2_b.png"]]
+    counted = [line.replace("1 (notes.txt)", "2 (1_a.tem, notes.txt)") for line in COUNTED]
+    assert all(line in result.output for line in counted), result.output
+
+
+def test_a_folder_of_others_alone_is_named_by_what_it_holds(run, strays, tmp_path):
+    for path in strays.glob("*.png"):
+        path.unlink()
+    result = run("expand", strays, tmp_path / "out", "--seed", 1)
+    assert result.exit_code == 1 and "found neither, but " in result.output
+    assert "2: hidden" in result.output and "3: an ending that is not read" in result.output
 
 
 @needs_photos

@@ -11,6 +11,7 @@ from semdf.artifacts import digest, read_json, read_table, write_json, write_tab
 from semdf.errors import DataError, MissingError
 from semdf.extraction.extract import CROP
 from semdf.storage.manifest import COLUMNS, EXTRACTION, LAYOUT, RECORDS
+from semdf.storage.paths import below
 
 __all__ = ["merge"]
 
@@ -25,18 +26,21 @@ def merge(out: Path, names: Iterable[str] = ()) -> pd.DataFrame:
         names: Of these folders, in the order of the rows; all that hold a manifest, by name, if there are none.
 
     Raises:
-        MissingError: For an extraction that is not finished (shards are to be joined first).
-        DataError: If crops are not cut alike, a video is in two data sets, or `out` holds an extraction or expansion
-            itself.
+        MissingError: For an extraction that is not finished (shards are to be joined first), named or not.
+        DataError: If crops are not cut alike, a video is in two data sets, a folder is a link to a place that is not
+            allowed, or `out` holds an extraction or expansion itself.
     """
     out = Path(out)
     own = [name for name in RECORDS if (out / name).is_file()]
     if own:
         raise DataError(f"{out}: must be a folder that has data sets in folders of their own, found {own[0]} in it")
     parts = [out / name for name in names]
-    parts = parts or sorted(p.parent for p in out.glob("*/manifest.parquet") if not p.parent.match("shard-*-of-*"))
+    if not parts:
+        parts = _finished(out)
     if not parts:
         raise MissingError(f"{out}: must have a folder of `semdf extract` for each data set, found none")
+    for part in parts:
+        below(out, part.name, f"{out}")
     manifests = [_manifest(part) for part in parts]
     crop = read_json(parts[0] / CROP)
     for part in parts[1:]:
@@ -51,6 +55,25 @@ def merge(out: Path, names: Iterable[str] = ()) -> pd.DataFrame:
     write_json(crop, out / CROP)
     write_table(merged, out / "manifest.parquet")
     return merged
+
+
+def _finished(out: Path) -> list[Path]:
+    """The folders of `out` that hold an extraction, by name; hidden ones do not count.
+
+    Raises:
+        MissingError: One holds work that was not brought to its end.
+    """
+    found = []
+    for part in sorted(path for path in out.iterdir() if path.is_dir() and not path.name.startswith(".")):
+        if part.match("shard-*-of-*"):
+            continue
+        begun = part.name.endswith(".parts") or any(part.glob("shard-*-of-*"))
+        if (part / "manifest.parquet").is_file():
+            found.append(part)
+        elif begun:
+            way = "go on with `semdf extract`, join its shards, or move it away"
+            raise MissingError(f"{part}: must hold a finished extraction, found one that is not: {way}")
+    return found
 
 
 def _manifest(part: Path) -> pd.DataFrame:

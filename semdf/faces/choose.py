@@ -6,6 +6,7 @@ Importing this module loads nothing heavy: a finder is imported when it is chose
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -40,6 +41,9 @@ def choose(
 ) -> FaceFinder:
     """The finder called `name` for one file or a data set's folder.
 
+    Its weights or annotations are read at once: what is wrong with them should stop a run before its first file. Equal
+    wishes get the same finder.
+
     Args:
         name: A key of `FINDERS`.
         path: The file or folder.
@@ -50,7 +54,8 @@ def choose(
 
     Raises:
         MissingError: RetinaFace's weights are needed and not there; the message names the ways out.
-        ParameterError: The name is not known, or annotations are neither named nor there.
+        DataError: Weights or annotations are damaged, or not what they should be.
+        ParameterError: The name is not known, annotations are neither named nor there, or torch lacks the device.
     """
     if name not in FINDERS:
         raise ParameterError(f"finder must be one of {', '.join(FINDERS)}, found {name!r}")
@@ -86,7 +91,7 @@ def _annotated(wish: _Wish) -> FaceFinder:
     if annotations is None:
         place = "annotations/NAME.npz beside the folder NAME, or --annotations FILE.npz"
         raise ParameterError(f"{wish.path}: the finder 'annotations' must have {place}, found none")
-    return Annotated(annotations, LARGEST if wish.largest is None else wish.largest)
+    return _ready(Annotated(annotations, LARGEST if wish.largest is None else wish.largest), _stamp(annotations))
 
 
 def _templates(wish: _Wish) -> FaceFinder:
@@ -107,7 +112,7 @@ FINDERS: dict[str, Callable[[_Wish], FaceFinder]] = {
 
 
 def retinaface(weights: Path | None = None, *, needed: bool = True, **detector: Any) -> RetinaFace | None:
-    """RetinaFace with the weights that are found in a file or folder; the larger network first.
+    """RetinaFace with the weights that are found in a file or folder; the larger network first. They are read at once.
 
     Args:
         weights: The file or folder; None for `weights_folder()`.
@@ -116,13 +121,15 @@ def retinaface(weights: Path | None = None, *, needed: bool = True, **detector: 
 
     Raises:
         MissingError: Weights are needed and not there.
+        DataError: The file holds other things.
+        ParameterError: Torch lacks the device.
     """
     from semdf.faces.retinaface import MODELS, RetinaFace, find_weights
 
     where = weights or weights_folder()
     found = find_weights(where)
     if found is not None:
-        return RetinaFace(found.file, found.model, **detector)
+        return _ready(RetinaFace(found.file, found.model, **detector), _stamp(found.file))
     if not needed:
         return None
     names = " or ".join(model.file for model in MODELS.values())
@@ -131,3 +138,17 @@ def retinaface(weights: Path | None = None, *, needed: bool = True, **detector: 
         "$SEMDF_WEIGHTS. Pictures that show one face, cut out, need none with --finder whole, nor do pictures with "
         "landmarks beside them (NAME.tem)."
     )
+
+
+@lru_cache(maxsize=4)
+def _ready(finder: Any, stamp: tuple[int, int]) -> Any:
+    """The finder, or the one that is equal to it and has read the same file before. `stamp`: the state of its file."""
+    del stamp  # part of the key alone
+    finder.load()
+    return finder
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Size and time of change of a file."""
+    state = Path(path).stat()
+    return state.st_size, state.st_mtime_ns

@@ -96,6 +96,14 @@ class Annotated:
     def _names(self) -> frozenset[str]:
         return frozenset(self._archive.namelist())
 
+    def load(self) -> None:
+        """Open the file now, and not with the first frame.
+
+        Raises:
+            DataError: It is no npz file.
+        """
+        assert self._names is not None
+
     def _read(self, name: str) -> np.ndarray:
         """An array of the archive.
 

@@ -216,6 +216,14 @@ class Parser:
             raise DataError(f"face parser: {self.file.name} must hold BiSeNet's weights, found {error}") from error
         return network.to(self.device).eval()
 
+    def load(self) -> None:
+        """Read the weights now, and not with the first picture.
+
+        Raises:
+            DataError: They are not the network's.
+        """
+        assert self.network is not None
+
     def parse(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Region bits `[H, W] uint8` (`semdf.faces.crops.REGION_BITS`) of every picture `[H, W, 3] uint8`, sRGB.
 

@@ -130,6 +130,15 @@ class RetinaFace:
     def _network(self) -> Any:
         return _load(self.model, self.file, self.device)
 
+    def load(self) -> None:
+        """Read the weights now, and not with the first frame.
+
+        Raises:
+            DataError: They are not this network's.
+            ParameterError: The device is not there.
+        """
+        assert self._network is not None
+
     def find(
         self,
         frames: Sequence[np.ndarray],
@@ -236,6 +245,11 @@ def _load(model: str, path: Path, device: str) -> Any:
     import torch
     from facexlib.detection.retinaface import RetinaFace as Network
 
+    try:
+        torch.zeros(1, device=device)
+    except Exception as error:  # torch raises many kinds for a device that is unknown or not there
+        said = str(error).partition("\n")[0]
+        raise ParameterError(f"device must be one that torch has here, found {device!r}: {said}") from error
     _compare(model, path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # torchvision: facexlib still says `pretrained=False`

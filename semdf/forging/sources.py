@@ -13,7 +13,8 @@ from semdf.artifacts import read_table
 from semdf.errors import DataError, MissingError
 from semdf.faces.weights import weights_folder
 from semdf.forging.presets import Preset
-from semdf.storage.pictures import PICTURES
+from semdf.layouts.rows import files
+from semdf.layouts.tree import rest
 
 if TYPE_CHECKING:
     from semdf.faces.parsing import Parser
@@ -30,7 +31,7 @@ def gather(
     are in `weights_folder()`. A picture in which no face is known keeps a row that says so, and a warning counts them.
 
     Args:
-        pictures: The folder, looked through with those below it.
+        pictures: The folder, looked through with those below it, but for hidden ones.
         out: The folder to write to.
         size: Side of the crops, pixels.
         margin: How much wider than the face a crop is.
@@ -74,27 +75,30 @@ def faces_of(path: Path, out: Path, *, size: int = 256, identity: str = "") -> t
     manifest = path / "manifest.parquet" if path.is_dir() else path
     if manifest.is_file():
         return manifest.parent, read_table(manifest)
-    if path.is_dir() and any(found.suffix.lower() in PICTURES for found in path.rglob("*")):
+    if path.is_dir() and files(path, path):
         return gather(path, out, size=size, identity=identity)
-    raise MissingError(f"faces: must have manifest.parquet or pictures at {path}, found neither")
+    others = "; ".join(f"{len(names)}: {reason}" for reason, names in rest(path, (), {}).items())
+    found = f"neither, but {others}" if others else "neither"
+    raise MissingError(f"faces: must have manifest.parquet or pictures at {path}, found {found}")
 
 
-def parser_for(preset: Preset, manifest: pd.DataFrame, weights: Path | None = None) -> Parser | None:
+def parser_for(preset: Preset, manifest: pd.DataFrame | None, weights: Path | None = None) -> Parser | None:
     """A face parser if the preset's masks need one, else None.
 
     They do if they come from region maps and some face of the manifest has none.
 
     Args:
         preset: Says where masks come from.
-        manifest: The faces.
+        manifest: The faces; None for faces of pictures, which never have maps.
         weights: Folder of this project's weights, for where the working folder is not the checkout. Official weights in
             `weights_folder()` come first. None looks where `semdf.faces.parsing.find_weights` does.
 
     Raises:
         MissingError: A parser is needed and there are no weights.
     """
-    known = manifest["regions_member"][manifest["status"] == "ok"] != ""
-    if preset.options.mask != "regions" or known.all():
+    if preset.options.mask != "regions":
+        return None
+    if manifest is not None and (manifest["regions_member"][manifest["status"] == "ok"] != "").all():
         return None
     from semdf.faces.parsing import Parser, find_weights
 

@@ -134,7 +134,7 @@ class DeepfakeBench(Layout):
             named = tuple(split for split in SPLITS if any(split in found for found in splits))
             alone = all(len(found) == 1 for found in splits)
             for chosen in [named] if alone else [(split,) for split in named]:
-                yield replace(self, compression=compression or self.compression, splits=chosen)
+                yield replace(self, compression=compression, splits=chosen)
 
     def _rows(self, content: dict, path: Path) -> Iterator[dict]:
         home: dict[str, str] = {}

@@ -9,6 +9,7 @@ from _media import celeb_df
 
 from semdf import layouts
 from semdf.errors import DataError, MissingError, ParameterError
+from semdf.extraction.check import check
 from semdf.layouts import protocols
 from semdf.layouts.rows import COLUMNS
 from semdf.method import hierarchy
@@ -131,6 +132,77 @@ def test_dfdc_checks_its_labels(tmp_path, labels, message):
     _trees.write(_trees.dfdc(tmp_path), "test/labels.csv", labels)
     with pytest.raises(DataError, match=message):
         layouts.load("dfdc").read(tmp_path)
+
+
+def part(root, place: str, *, labels: bool = True) -> None:
+    """A training part: a real and its fake."""
+    _trees.touch(root, f"{place}/owxbbpjpch", f"{place}/wynotylpnm")
+    said = {
+        "owxbbpjpch.mp4": {"label": "FAKE", "split": "train", "original": "wynotylpnm.mp4"},
+        "wynotylpnm.mp4": {"label": "REAL", "split": "train"},
+    }
+    if labels:
+        _trees.write(root, f"{place}/metadata.json", said)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "train/dfdc_train_part_0",
+        "train/dfdc_train_part_00",
+        "train/dfdc_train_part_00/dfdc_train_part_0",
+        "dfdc_train_part_0",
+        "dfdc_train_part_00",
+        "dfdc_train_part_00/dfdc_train_part_0",
+    ],
+)
+def test_dfdc_as_its_archives_unpack(place, tmp_path):
+    part(tmp_path, place)
+    assert layouts.recognise(tmp_path) == "dfdc"
+    rows = layouts.load("dfdc").read(tmp_path).set_index("video")
+    assert set(rows["status"]) == {"ok"} and set(rows["split"]) == {"train"}
+    assert rows.loc["DFDC/fake/owxbbpjpch", "pristine"] == "DFDC/real/wynotylpnm"
+    assert rows.loc["DFDC/fake/owxbbpjpch", "path"] == f"{place}/owxbbpjpch.mp4"
+    assert len(layouts.load("dfdc", parts="train").read(tmp_path)) == 2
+    assert not [finding for finding in check(tmp_path, headers=False)[0].findings if finding.kind == "surplus"]
+
+
+@pytest.mark.parametrize("place", ["test", "test/test"])
+def test_dfdc_s_test_set_may_lie_a_folder_deeper(place, tmp_path):
+    _trees.touch(tmp_path, f"{place}/aalscayrfi", f"{place}/bbhtdfuqxq")
+    _trees.write(tmp_path, f"{place}/labels.csv", "filename,label\naalscayrfi.mp4,1\nbbhtdfuqxq.mp4,0\n")
+    assert layouts.recognise(tmp_path) == "dfdc"
+    assert set(layouts.load("dfdc").read(tmp_path)["status"]) == {"ok"}
+
+
+def test_a_training_part_without_labels_is_counted(tmp_path):
+    part(_trees.dfdc(tmp_path), "train/dfdc_train_part_1", labels=False)
+    rows = layouts.load("dfdc").read(tmp_path)
+    assert len(rows) == 4
+    (report,) = check(tmp_path, headers=False)
+    assert not report.good and "2 (train/dfdc_train_part_1/owxbbpjpch.mp4, " in str(report)
+    assert "no row: in no list that gives a label" in str(report)
+
+
+def test_the_lists_of_two_training_parts_are_two(tmp_path):
+    part(tmp_path, "train/dfdc_train_part_0")
+    _trees.touch(tmp_path, "train/more")
+    _trees.write(tmp_path, "train/metadata.json", {"more.mp4": {"label": "REAL"}})
+    assert set(layouts.load("dfdc").read(tmp_path)["status"]) == {"ok"}
+
+
+def test_a_file_is_not_real_and_fake(tmp_path):
+    text = "path,label,video\na.mp4,real,own/x/1\na.mp4,Deepfakes,own/x/2\n"
+    root = _trees.write(_trees.touch(tmp_path, "a"), "videos.csv", text)
+    with pytest.raises(DataError, match="a file must have one label, found a.mp4 as Deepfakes and real"):
+        layouts.load("table").read(root)
+    assert "found a.mp4 as Deepfakes and real" in str(check(root)[0])
+    _trees.write(root, "videos.csv", text.replace("Deepfakes", "real"))
+    assert "2 (a.mp4, a.mp4) names of a file that has several" in str(check(root, headers=False)[0])
+    (root / "b.mp4").symlink_to(root / "a.mp4")
+    _trees.write(root, "videos.csv", "path,label\na.mp4,real\nb.mp4,Deepfakes\n")
+    (report,) = check(root, headers=False)
+    assert not report.good and "2 (b.mp4, a.mp4) names of one file that differ in their label" in str(report)
 
 
 def test_dfdc_preview(tmp_path):

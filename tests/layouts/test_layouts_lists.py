@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from semdf import layouts
-from semdf.errors import DataError, SemdfError
+from semdf.errors import DataError, ParameterError, SemdfError
+from semdf.extraction.check import check
 from semdf.layouts import deepfakebench
 from semdf.method import hierarchy
 
@@ -37,6 +38,105 @@ def test_deepfakebench_without_compressions_and_with_broken_lists(tmp_path):
     _trees.write(tmp_path, "Celeb-DF-v2.json", {"Celeb-DF-v2": {"CelebDF": by_split}})
     with pytest.raises(DataError, match="one of FF-real, .*found 'CelebDF'"):
         layouts.load("deepfakebench").read(tmp_path)
+
+
+def published(name: str, places: dict[str, str], *, compressions: bool = False) -> dict:
+    """A list as preprocessing/rearrange.py writes it where every video goes into train, val and test alike."""
+
+    def split(label: str, place: str) -> dict:
+        videos = {
+            video: {"label": label, "frames": [f"./datasets/rgb/{place}/frames/{video}/{n:03d}.png" for n in (0, 17)]}
+            for video in ("0008", "0005")
+        }
+        return {"c23": videos, "c40": {}} if compressions else videos
+
+    return {name: {label: dict.fromkeys(deepfakebench.SPLITS, split(label, at)) for label, at in places.items()}}
+
+
+def dfdc() -> dict:
+    """DFDC.json as it is published: paths of Windows, no train, and in place of val's videos the last test video."""
+
+    def by_split(label: str, names: str) -> dict:
+        test = {
+            name: {"label": label, "frames": [f"DFDC\\test\\frames\\{name}\\{n:03d}.png" for n in (0, 9)]}
+            for name in names.split()
+        }
+        return {"train": {}, "test": test, "val": test[names.split()[-1]]}
+
+    return {"DFDC": {"DFDC_Real": by_split("DFDC_Real", "aa ab"), "DFDC_Fake": by_split("DFDC_Fake", "ba bb")}}
+
+
+def test_deepfakebench_s_list_of_dfdc(tmp_path):
+    _trees.write(tmp_path, "DFDC.json", dfdc())
+    assert layouts.recognise(tmp_path) == "deepfakebench"
+    for splits in ("test", "train,test"):
+        rows = layouts.load("deepfakebench", splits=splits).read(tmp_path)
+        assert len(rows) == 8 and set(rows["split"]) == {"test"}
+        assert rows["label"].value_counts().to_dict() == {"real": 4, "DFDC": 4}
+        assert rows["path"].iloc[0] == "DFDC/test/frames/ba/000.png"
+    val = layouts.load("deepfakebench", splits="val").read(tmp_path)
+    assert sorted(set(val["video"])) == ["DFDC/fake/bb--000", "DFDC/fake/bb--009", "DFDC/real/ab--000",
+                                         "DFDC/real/ab--009"]  # fmt: skip
+    _trees.touch(tmp_path, *rows["path"])
+    reports = check(tmp_path, headers=False)
+    assert all(report.good for report in reports), reports
+    assert [report.title for report in reports] == [
+        "deepfakebench DFDC.json, val", "deepfakebench DFDC.json, test", "deepfakebench, all parts"
+    ]  # fmt: skip
+    assert "4 (DFDC/test/frames/ab/000.png, " in str(reports[-1]) and "more than one split" in str(reports[-1])
+
+
+def test_splits_that_are_not_read_are_not_checked(tmp_path):
+    content = dfdc()
+    for broken in (None, [], "x", {"a": 1}, {"a": {"frames": 1}}, {"label": 1, "frames": [1]}):
+        for by_split in content["DFDC"].values():
+            by_split["val"] = by_split["train"] = broken
+        _trees.write(tmp_path, "DFDC.json", content)
+        assert len(layouts.load("deepfakebench", splits="test").read(tmp_path)) == 8
+        with pytest.raises(DataError, match="DFDC.json"):
+            layouts.load("deepfakebench", splits="val,test").read(tmp_path)
+    with pytest.raises(ParameterError, match="a split must be one of train, val, test, found 'dev'"):
+        layouts.load("deepfakebench", splits="dev")
+
+
+@pytest.mark.parametrize(
+    ("name", "places", "compressions"),
+    [
+        ("UADFV", {"UADFV_Real": "UADFV/real", "UADFV_Fake": "UADFV/fake"}, False),
+        ("DeepFakeDetection", {"DFD_real": "FF/original", "DFD_fake": "FF/manipulated"}, True),
+        ("FaceShifter", {"FF-real": "FF/original", "FF-FH": "FF/manipulated"}, True),
+        ("Celeb-DF-v1", {"CelebDFv1_real": "Celeb/real", "CelebDFv1_fake": "Celeb/fake"}, False),
+        ("DFDCP", {"DFDCP_Real": "P/original", "DFDCP_FakeA": "P/a", "DFDCP_FakeB": "P/b"}, False),
+        ("DeeperForensics-1.0", {"DF_real": "D/source", "DF_fake": "D/end_to_end"}, False),
+    ],
+)
+def test_lists_that_put_every_video_into_every_split(name, places, compressions, tmp_path):
+    _trees.write(tmp_path, f"{name}.json", published(name, places, compressions=compressions))
+    assert layouts.recognise(tmp_path) == "deepfakebench"
+    with pytest.raises(DataError, match="in one split, found .*000. in train and test: read one .* splits=test"):
+        layouts.load("deepfakebench").read(tmp_path)
+    rows = layouts.load("deepfakebench", splits="test").read(tmp_path)
+    assert len(rows) == 4 * len(places) and set(rows["split"]) == {"test"}
+    assert rows["path"].str.startswith("datasets/rgb/").all()
+    _trees.touch(tmp_path, *rows["path"])
+    reports = check(tmp_path, headers=False)
+    assert len(reports) == 4 and all(report.good for report in reports), reports
+    assert f"{len(rows)} (" in str(reports[-1]) and "in more than one split" in str(reports[-1])
+
+
+def test_several_lists_and_compressions_are_several_reports(tmp_path):
+    _trees.bench(tmp_path)
+    _trees.write(tmp_path, "DFDC.json", dfdc())
+    titles = [report.title for report in check(tmp_path, headers=False)]
+    assert titles[0] == "deepfakebench FF-DF.json, c23, test" and len(titles) == 4
+
+
+def test_videos_without_frames_are_counted(tmp_path):
+    content = dfdc()
+    content["DFDC"]["DFDC_Fake"]["test"]["bc"] = {"label": "DFDC_Fake", "frames": []}
+    _trees.write(tmp_path, "DFDC.json", content)
+    with pytest.warns(UserWarning, match="DFDC.json: a video must have frames, found 1 without: bc"):
+        assert len(layouts.load("deepfakebench").read(tmp_path)) == 8
 
 
 def test_labels_of_deepfakebench_are_label_rows():
