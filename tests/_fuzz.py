@@ -1,6 +1,6 @@
 """A process that reads files which may crash it: one line of JSON in (what, path), one line of JSON out.
 
-Memory is limited, so that a file that asks for too much is told from one that is refused.
+Its memory is limited: a file that asks for more than that ends the process, and is not taken for one that is refused.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ def tar(path: Path) -> dict:
     from semdf.errors import SemdfError
     from semdf.storage.tars import ShardReader
 
-    reader, shapes = ShardReader(path), []
+    reader = ShardReader(path)
+    shapes = []
     for member in reader.members:
         try:
             shapes.append(reader.image(member).shape)
@@ -50,7 +51,8 @@ def annotations(path: Path) -> dict:
     from semdf.errors import SemdfError
     from semdf.faces.finders import Annotated
 
-    finder, found = Annotated(path, 10**6), {}
+    finder = Annotated(path, 10**6)
+    found: dict[str, object] = {}
     for key in "abc":
         try:
             faces = finder.find([np.zeros((12, 12, 3), np.uint8)] * 4, key, [0, 1, 2, 3])
@@ -102,9 +104,14 @@ class Reader:
     def ask(self, what: str, path: Path, seconds: float = 120) -> dict:
         """The answer; kind "died" or "hangs" if there is none."""
         if self.process is None:
-            pipe = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-            command, threads = [sys.executable, __file__], {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-            self.process = subprocess.Popen(command, text=True, env=os.environ | threads, **pipe)
+            self.process = subprocess.Popen(
+                [sys.executable, __file__],
+                text=True,
+                env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
         print(json.dumps([what, str(path)]), file=self.process.stdin, flush=True)
         if not select.select([self.process.stdout], [], [], seconds)[0]:
             self.close()

@@ -1,4 +1,4 @@
-"""What the processes of a group do in tests of how groups end."""
+"""What the processes of a group do in tests of how a group ends."""
 
 import os
 import signal
