@@ -167,6 +167,7 @@ def test_a_name_that_cannot_be_printed_stops_no_other_file(run, picture, tmp_pat
     rows = [json.loads(line) for line in run(*words, "--json").output.splitlines()]
     assert [row["status"] for row in rows] == ["ok"] * 3 and os.fsencode(rows[1]["path"]) == os.fsencode(odd)
     broken = nameless(tmp_path, b"\xff.mp4", 9)
+    broken.write_bytes(b"no film")
     result = run("score", "--finder", "whole", broken, picture("b.png", 230))
     assert result.exit_code == 1 and len(result.output.splitlines()) == 2 and "no answer" in result.output
 

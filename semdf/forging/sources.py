@@ -77,7 +77,9 @@ def faces_of(path: Path, out: Path, *, size: int = 256, identity: str = "") -> t
         return manifest.parent, read_table(manifest)
     if path.is_dir() and files(path, path):
         return gather(path, out, size=size, identity=identity)
-    others = "; ".join(f"{len(names)}: {reason}" for reason, names in rest(path, (), {}).items())
+    others = (
+        "; ".join(f"{len(names)}: {reason}" for reason, names in rest(path, (), {}).items()) if path.is_dir() else ""
+    )
     found = f"neither, but {others}" if others else "neither"
     raise MissingError(f"faces: must have manifest.parquet or pictures at {path}, found {found}")
 

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from semdf.errors import DataError, MissingError
-from semdf.layouts.tree import walk
+from semdf.layouts.tree import rest, walk
 from semdf.storage.columns import LAYOUT
 from semdf.storage.paths import Bounds, real_paths
 from semdf.storage.pictures import PICTURES
@@ -123,7 +123,9 @@ def table(rows: Iterable[dict], root: Path, what: str) -> pd.DataFrame:
         if odd:
             raise DataError(f"{what}: {odd[0]} must be text in UTF-8, found {row[odd[0]]!r}")
     if not filled:
-        raise DataError(f"{what}: must have at least one video or picture under {root}, found none")
+        others = "; ".join(f"{len(names)}: {reason}" for reason, names in rest(root, (), {}).items())
+        found = f"none, but {others}" if others else "none"
+        raise DataError(f"{what}: must have at least one video or picture under {root}, found {found}")
     _find(filled, root)
     frame = pd.DataFrame(filled, columns=list(COLUMNS)).sort_values(["manipulation", "video"], ignore_index=True)
     twice = frame[frame["video"].duplicated(keep=False)]

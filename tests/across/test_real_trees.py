@@ -110,7 +110,7 @@ def test_parameters_alone_lead_from_real_trees_to_a_training_step(trees, tmp_pat
 
 def test_options_of_a_data_set_that_is_not_read_are_refused():
     values = params.read(ROOT / "params.yaml")["extract"].model_dump()
-    with pytest.raises(ParameterError, match="options name layouts of datasets, not 'dfdc-preview'"):
+    with pytest.raises(ParameterError, match="options for layouts of datasets alone, not for 'dfdc-preview'"):
         params.check("extract", values | {"options": {"dfdc-preview": {}}})
 
 
@@ -124,9 +124,9 @@ def test_every_finder_has_its_name(tmp_path, monkeypatch):
     for words in (("retinaface", home), ("auto", tmp_path / "Other")):
         with pytest.raises(MissingError, match="at .*nowhere.*extract.weights or .SEMDF_WEIGHTS"):
             choose(*words)
-    with pytest.raises(ParameterError, match="annotations/NAME.npz .* or --annotations FILE.npz. Found none"):
+    with pytest.raises(ParameterError, match="annotations/NAME.npz .* or --annotations FILE.npz, found none"):
         choose("annotations", tmp_path / "Other")
-    with pytest.raises(ParameterError, match="one of auto, .*Found 'nobody'"):
+    with pytest.raises(ParameterError, match="one of auto, .*found 'nobody'"):
         choose("nobody", home)
 
 
