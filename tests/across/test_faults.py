@@ -32,7 +32,15 @@ from semdf.training import distributed, train
 
 HERE = Path(__file__).resolve().parents[1]
 CASES = [
-    *("extraction", "expansion", "table", "metrics", "weights", "checkpoint", "notebook", "rendering", "scores"),
+    "extraction",
+    "expansion",
+    "table",
+    "metrics",
+    "weights",
+    "checkpoint",
+    "notebook",
+    "rendering",
+    "scores",
     "handover",
 ]
 
@@ -50,13 +58,13 @@ def run(kind: str) -> dict[str, dict]:
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_full_disk(case):
-    """Under every limit the work ends with an error that names the file, or is whole; and then goes through."""
+    """Under every limit the work ends with an error that names the file, or is whole; then it goes through without."""
     found = run("full")[case]
     assert not found["wrong"]
     failed = [problem for problem in found["said"] if problem]
     assert len(failed) >= 3 and all(p.startswith("WriteError: ") for p in failed), failed
     assert all("cannot be written" in problem for problem in failed), failed
-    if case not in ("checkpoint", "handover"):  # torch does not hand on what the system said
+    if case not in ("checkpoint", "handover"):  # torch.save does not say what the system said
         assert all("too large" in problem.lower() for problem in failed), failed
 
 
@@ -68,26 +76,25 @@ def test_a_folder_that_may_not_be_written(case):
 
 
 def test_no_space_is_said_in_the_system_s_words(tmp_path):
-    with pytest.raises(WriteError, match="'.*/a.json' cannot be written: No space left on device"):
-        with artifacts.atomic(tmp_path / "a.json"):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    said = pytest.raises(WriteError, match="'.*/a.json' cannot be written: No space left on device")
+    with said, artifacts.atomic(tmp_path / "a.json"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert not list(tmp_path.iterdir())
     assert issubclass(WriteError, SemdfError) and issubclass(WriteError, OSError)
 
 
 def test_the_work_before_a_full_disk_is_kept(tmp_path, monkeypatch):
-    """The journal's whole pieces count; the run goes on with the one that did not fit."""
+    """Pieces that the journal holds in full count; the next run goes on with the one that did not fit."""
     for number in range(5):
         (tmp_path / f"{number}.png").write_bytes(encode_png(draw(landmarks(), 64, number)))
-    rows = pd.DataFrame(
-        [{"dataset": "d", "manipulation": "m", "video": f"d/m/{n}", "path": f"{n}.png", "label": "real", "split": ""}
-         for n in range(5)]
-    )  # fmt: skip
-    count = [0]
+    rows = pd.DataFrame({"video": [f"d/m/{n}" for n in range(5)], "path": [f"{n}.png" for n in range(5)]})
+    rows = rows.assign(dataset="d", manipulation="m", label="real", split="")
+    count = 0
 
     def put(self, *piece, whole=PartWriter.put):
-        count[0] += 1
-        if count[0] == 4:
+        nonlocal count
+        count += 1
+        if count == 4:
             with artifacts.writing(self.path):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         whole(self, *piece)
@@ -149,10 +156,11 @@ def test_no_room_for_what_processes_share(monkeypatch, work):
 
 
 class Full:
-    """A file that takes so many bytes more, then half of what it is given."""
+    """A file on a disk that has room for so many bytes; of a write that does not fit, half is written."""
 
     def __init__(self, file, room: int) -> None:
-        self.file, self.room = file, room
+        self.file = file
+        self.room = room
 
     def write(self, data: bytes) -> int:
         if len(data) > self.room:
@@ -184,8 +192,8 @@ def test_a_tar_that_does_not_fit_leaves_the_former_one(tmp_path):
         tar.add("x", b"1")
     whole = (tmp_path / "a.tar").read_bytes()
     for room in (0, 600, 1024):  # the header, the member, the mark of the end
-        with pytest.raises(WriteError, match=r"a\.tar' cannot be written: No space left"):
-            with ShardWriter(tmp_path / "a.tar") as tar:
-                tar._tar.fileobj = Full(tar._tar.fileobj, room)
-                tar.add("x", b"2" * 300)
+        said = pytest.raises(WriteError, match=r"a\.tar' cannot be written: No space left")
+        with said, ShardWriter(tmp_path / "a.tar") as tar:
+            tar._tar.fileobj = Full(tar._tar.fileobj, room)
+            tar.add("x", b"2" * 300)
         assert (tmp_path / "a.tar").read_bytes() == whole and len(list(tmp_path.iterdir())) == 1

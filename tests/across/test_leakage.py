@@ -52,13 +52,17 @@ def tables(data) -> pd.DataFrame:
 
 
 def people(rows: pd.DataFrame) -> set[str]:
-    """Everybody who is named in some rows, as a body or as a face, by the data set whose names they are."""
+    """Everybody who is named in some rows, as a body or as a face, after the data set that gave the name."""
     home = rows["dataset"].where(~rows["dataset"].isin(KIN), HOME)
-    return {f"{h}/{name}" for who in ("target", "source") for h, name in zip(home, rows[who], strict=True) if name}
+    found: set[str] = set()
+    for column in ("target", "source"):
+        named = rows[column] != ""
+        found |= set(home[named] + "/" + rows.loc[named, column])
+    return found
 
 
 def leaks(rows: pd.DataFrame) -> list[str]:
-    """People and videos of the test rows that training or validation rows have, too."""
+    """People and videos of the test rows that are also in rows of training or validation."""
     learnt = rows[(rows["dataset"] == HOME) & rows["split"].isin(["train", "val"])]
     tested = rows[rows["split"] == "test"]
     used = set(learnt["video"]) | set(learnt["pristine"]) - {""}
@@ -72,13 +76,15 @@ def test_no_tested_person_or_video_is_learnt(tables):
 
 
 def test_nobody_of_validation_is_trained_on(tables):
-    parts = [people(tables[(tables["dataset"] == HOME) & (tables["split"] == s)]) for s in ("train", "val")]
-    assert all(parts) and not parts[0] & parts[1]
+    home = tables[tables["dataset"] == HOME]
+    trained = people(home[home["split"] == "train"])
+    validated = people(home[home["split"] == "val"])
+    assert trained and validated and not trained & validated
 
 
 @pytest.mark.parametrize("column", ["target", "source", "pristine", "video"])
 def test_one_row_that_leaks_is_found(tables, column):
-    """The check above would see a single row in the wrong split."""
+    """The checks above find a single row in the wrong split."""
     fakes = tables[(tables["dataset"] == HOME) & (tables["label"] != "real")]
     learnt, tested = (fakes.index[fakes["split"] == split][0] for split in ("train", "test"))
     leaky = tables.copy()
@@ -94,12 +100,12 @@ def test_no_rendered_body_is_learnt_and_tested(tables, data):
         row.path: {f"{row.seed}/{clip.rpartition('/')[0]}" for clip in (row.target, row.source) if clip}
         for row in known[["path", "target", "source", "seed"]].itertuples()
     }
-    here = tables[tables["status"] == "ok"]
-    shown = [bodies[f"{folders[row.layout]}/{row.path}"] for row in here.itertuples()]
-    learnt = ((here["dataset"] == HOME) & here["split"].isin(["train", "val"])).to_numpy()
-    tested = (here["split"] == "test").to_numpy()
-    sides = [set().union(*(s for s, chosen in zip(shown, mask, strict=True) if chosen)) for mask in (learnt, tested)]
-    assert all(sides) and not sides[0] & sides[1]
+
+    def shown(rows: pd.DataFrame) -> set[str]:
+        return set().union(*(bodies[f"{folders[row.layout]}/{row.path}"] for row in rows.itertuples()))
+
+    learnt, tested = (shown(rows) for rows in sides(tables[tables["status"] == "ok"]))
+    assert learnt and tested and not learnt & tested
 
 
 # -- what is shown ---------------------------------------------------------------------------------------------------
@@ -107,44 +113,43 @@ def test_no_rendered_body_is_learnt_and_tested(tables, data):
 
 def signature(image: np.ndarray) -> np.ndarray:
     """A crop as a unit vector: grey, 32 x 32, without its mean and contrast."""
-    small = cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (32, 32), interpolation=cv2.INTER_AREA).astype(
-        np.float32
-    )
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    small = cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32)
     small -= small.mean()
     return (small / max(float(np.linalg.norm(small)), 1e-6)).ravel()
 
 
 def copied(image: np.ndarray) -> np.ndarray:
-    """What may happen to a picture that is taken from one set into another: a pixel aside, compressed."""
-    _, data = cv2.imencode(
-        ".jpg", np.ascontiguousarray(np.roll(image, 1, 1)[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 60]
-    )
+    """A picture as another data set may have taken it over: moved by a pixel, compressed."""
+    moved = np.ascontiguousarray(np.roll(image, 1, 1)[..., ::-1])
+    _, data = cv2.imencode(".jpg", moved, [cv2.IMWRITE_JPEG_QUALITY, 60])
     return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
 
 
 def duplicates(learnt: list[np.ndarray], tested: list[np.ndarray]) -> list[int]:
-    """Tested pictures that some learnt one, or its mirror image, resembles as much as a copy of the tested one does.
+    """Numbers of tested pictures that a learnt one, or its mirror image, resembles as much as a copy of itself does.
 
-    It sees copies. Two frames of one video, or a fake and its original, differ by more (it finds about a quarter, and a
-    tenth, of them): those are found by `appearance`, below.
+    This finds copies. Of frames of one video it finds about a quarter, of fakes and their originals a tenth, because
+    these differ by more than copies; `appearance`, below, finds them.
     """
     pool = np.stack([signature(image) for one in learnt for image in (one, one[:, ::-1])])
     own = np.stack([signature(image) for image in tested])
     copies = np.stack([signature(copied(image)) for image in tested])
-    alike = (own * copies).sum(1) - 1e-4  # less what rounding may do
+    alike = (own * copies).sum(1) - 1e-4  # rounding may change this much
     return np.flatnonzero((own @ pool.T).max(1) >= alike).tolist()
 
 
 @pytest.fixture(scope="module")
 def small(tables, data, tmp_path_factory) -> tuple[Path, pd.DataFrame, Path]:
     """Faces of a few videos of each kind and split, and the expansion of them, as the pipeline makes them."""
-    out, folders = tmp_path_factory.mktemp("small"), params.read(ROOT / "params.yaml")["extract"].datasets
+    out = tmp_path_factory.mktemp("small")
+    folders = params.read(ROOT / "params.yaml")["extract"].datasets
     parts = []
     for name, rows in tables.groupby("layout", sort=False):
         some = rows[rows["status"] == "ok"].groupby(["manipulation", "split"], sort=False).head(2)
         finder = Annotated(data / "annotations" / f"{folders[name]}.npz")
-        part = extract(some.drop(columns="layout"), data / folders[name], out / name, finder, frames=1, size=144,
-                       alignment="native")  # fmt: skip
+        some = some.drop(columns="layout")
+        part = extract(some, data / folders[name], out / name, finder, frames=1, size=144, alignment="native")
         parts.append(part.assign(shard=part["shard"].where(part["shard"] == "", f"{name}/" + part["shard"])))
     faces = pd.concat(parts, ignore_index=True)
     write_table(faces, out / "manifest.parquet")
@@ -162,7 +167,8 @@ def crops(folder: Path, rows: pd.DataFrame) -> list[np.ndarray]:
 
 def sides(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The rows that are learnt (trained on or validated with), and those that are tested."""
-    return rows[(rows["dataset"] == HOME) & rows["split"].isin(["train", "val"])], rows[rows["split"] == "test"]
+    learnt = (rows["dataset"] == HOME) & rows["split"].isin(["train", "val"])
+    return rows[learnt], rows[rows["split"] == "test"]
 
 
 def test_no_tested_frame_resembles_a_learnt_one(small):
@@ -188,8 +194,10 @@ def test_nothing_tested_is_in_what_the_pipeline_learns_from():
 
 
 def appearance(image: np.ndarray) -> np.ndarray:
-    """What two frames of a clip share: colours, 8 x 8, and where they differ from the mean, 16 x 16. Distances below
-    about 0.6 are those of one clip; strangers are 1.6 apart on average."""
+    """What two frames of a clip have in common: colours, 8 x 8, and their differences from the mean colour, 16 x 16.
+
+    Frames of one clip have distances below about 0.6; strangers are 1.6 apart on average.
+    """
     colours = cv2.resize(image, (8, 8), interpolation=cv2.INTER_AREA).astype(np.float32).ravel() / 255
     pattern = cv2.resize(image, (16, 16), interpolation=cv2.INTER_AREA).astype(np.float32)
     pattern = (pattern - pattern.mean((0, 1))).ravel()
@@ -203,39 +211,41 @@ def described(folder: Path, rows: pd.DataFrame, mirrored: bool = False) -> np.nd
 
 
 def strangers(folder: Path, rows: pd.DataFrame) -> np.ndarray:
-    """Distances of pristine frames of different people, as they are and mirrored."""
-    as_is = described(folder, rows)
-    other = rows["target"].to_numpy()[:, None] != rows["target"].to_numpy()[None]
-    return np.concatenate([cdist(as_is, each)[other] for each in (as_is, described(folder, rows, mirrored=True))])
+    """Distances of frames of different people, as they are and mirrored."""
+    plain = described(folder, rows)
+    mirrored = described(folder, rows, mirrored=True)
+    people = rows["target"].to_numpy()
+    differ = people[:, None] != people[None]
+    return np.concatenate([cdist(plain, plain)[differ], cdist(plain, mirrored)[differ]])
 
 
 @needs_faces
 def test_no_clip_is_learnt_and_tested():
-    """Frames of one clip, and fakes and their originals, are found; across the splits there is none.
+    """Frames of one clip, and fakes and their originals, are found within a split; across the splits there are none.
 
-    Two thresholds, both set on the people of training. Below `alike` lies one in 100,000 pairs of strangers; on other
-    people it finds all pairs of frames 1 and 3, and 97 % of fakes beside their pristine frame. Of the millions of pairs
-    across the splits as few lie below it as chance has it: like-looking strangers, whom it cannot tell from one clip.
-    `near` is nine tenths of the smallest distance between strangers; it finds 93 % of fakes still, and across the
-    splits nothing. People whom a clip shows in another pose, light or place are not found: those are told by names.
+    Two thresholds are set on the people of training. One pair of strangers in 100,000 lies below `alike`. Of other
+    people it finds all pairs of frames 1 and 3, and 97 % of fakes with their pristine frame. Of the millions of pairs
+    across the splits no more lie below it than by chance: strangers who look alike. `near` is nine tenths of the
+    smallest distance between strangers; it still finds 93 % of fakes, and no pair across the splits. The same person in
+    another pose, light or place is not found here, but by name above.
     """
     folder = ROOT / "faces"
     faces, expanded = (read_table(ROOT / n / "manifest.parquet").query("status == 'ok'") for n in ("faces", "expanded"))
     home = faces[faces["dataset"] == HOME]
     real, trained = home["label"] == "real", home["split"] == "train"
     apart = strangers(folder, home[real & trained])
-    alike, near = np.quantile(apart, 1e-5), 0.9 * apart.min()
+    alike = np.quantile(apart, 1e-5)
+    near = 0.9 * apart.min()
     assert (strangers(folder, home[real & ~trained]) < alike).mean() < 5e-5
 
     others = home[~trained].reset_index(drop=True)
-    shown, at = (
-        described(folder, others),
-        {key: i for i, key in enumerate(zip(others["video"], others["frame"], strict=True))},
-    )
+    shown = described(folder, others)
+    at = {(row.video, row.frame): number for number, row in enumerate(others.itertuples())}
     frames = [(at[video, 1], at[video, 3]) for video in others.loc[others["label"] == "real", "video"].unique()]
-    fakes = [(i, at[r.pristine, r.frame]) for i, r in enumerate(others.itertuples()) if r.pristine]
+    fakes = [(number, at[r.pristine, r.frame]) for number, r in enumerate(others.itertuples()) if r.pristine]
     for pairs, wanted in ((frames, 0.95), (fakes, 0.9)):
-        found = np.linalg.norm(np.subtract(*(shown[list(side)] for side in zip(*pairs, strict=True))), axis=1)
+        one, two = np.array(pairs).T
+        found = np.linalg.norm(shown[one] - shown[two], axis=1)
         assert len(pairs) >= 50 and (found < alike).mean() >= 0.95 and (found < near).mean() >= wanted
 
     learnt, tested = (rows.drop_duplicates("video") for rows in sides(faces))
@@ -274,23 +284,31 @@ def manifest(folder: Path, change: dict[str, str] | None = None) -> Path:
 
     change: split -> "labels" or "pixels", what is changed of its first person.
     """
-    rows, members, other = [], {}, "Face2Face"
-    for person in range(11):
-        split = "train" if person < 5 else "val" if person < 8 else "test"
-        hit = (change or {}).get(split, "") if person in (0, 5, 8) else ""
-        for fake in (False, True):
-            label = "Deepfakes" if fake else "real"
-            image = picture(person, fake)
-            members[f"{person}-{label}.png"] = 255 - image if hit == "pixels" else image
-            rows.append({
-                "dataset": HOME, "manipulation": "Deepfakes" if fake else "original", "video": f"v/{label}/{person}",
-                "frame": 0, "sample": f"v/{label}/{person}/0", "label": other if hit == "labels" and fake else label,
-                "split": split, "pristine": f"v/real/{person}" if fake else "", "target": str(person), "source": "",
-                "shard": "d/m.tar", "member": f"{person}-{label}.png", "status": "ok",
-            })  # fmt: skip
+    rows: list[dict] = []
     with ShardWriter(folder / "d" / "m.tar") as tar:
-        for name, image in members.items():
-            tar.add(name, encode_png(image))
+        for person in range(11):
+            split = "train" if person < 5 else "val" if person < 8 else "test"
+            changed = (change or {}).get(split, "") if person in (0, 5, 8) else ""
+            for fake in (False, True):
+                label = "Deepfakes" if fake else "real"
+                image = picture(person, fake)
+                row = {
+                    "dataset": HOME,
+                    "manipulation": "Deepfakes" if fake else "original",
+                    "video": f"v/{label}/{person}",
+                    "frame": 0,
+                    "sample": f"v/{label}/{person}/0",
+                    "label": "Face2Face" if changed == "labels" and fake else label,
+                    "split": split,
+                    "pristine": f"v/real/{person}" if fake else "",
+                    "target": str(person),
+                    "source": "",
+                    "shard": "d/m.tar",
+                    "member": f"{person}-{label}.png",
+                    "status": "ok",
+                }
+                tar.add(row["member"], encode_png(255 - image if changed == "pixels" else image))
+                rows.append(row)
     return write_table(pd.DataFrame(rows), folder / "manifest.parquet")
 
 
@@ -308,7 +326,8 @@ def trained(folder: Path, change: dict[str, str] | None = None) -> tuple[bytes, 
     crop = {"size": 128, "alignment": "native", "margin": 1.3}
     config = Config(objective="auto_lambda", seed=0, train=block, crop=crop)
     path = manifest(folder, change)
-    samples, validation = (load([path], TREE, [split], datasets=[HOME]) for split in ("train", "val"))
+    samples = load([path], TREE, ["train"], datasets=[HOME])
+    validation = load([path], TREE, ["val"], datasets=[HOME])
     record = fit(samples, validation, config)
     runs.save(record.model, config, folder / "run")
     return (folder / "run" / "model.safetensors").read_bytes(), record.history["val_auc"].tolist()
@@ -330,7 +349,7 @@ def test_changing_validation_changes_its_curve_and_no_trained_byte(plain, tmp_pa
 
 
 def test_changing_a_training_label_changes_the_weights(plain, tmp_path):
-    """The tests above could fail."""
+    """So the tests above would see a change."""
     assert trained(tmp_path, {"train": "labels"})[0] != plain[0]
 
 
@@ -366,13 +385,14 @@ def test_the_threshold_is_chosen_on_validation_alone():
     exec(source[source.index("def at(") :].split("\n\n")[0], scope)
     random = np.random.default_rng(0)
     fake = random.integers(0, 2, 200)
-    videos = pd.DataFrame({"dataset": HOME, "split": np.where(np.arange(200) % 2, "val", "test"), "status": "ok",
-                           "fake": fake, "p_fake": (fake * 0.3 + random.random(200) * 0.7)})  # fmt: skip
+    videos = pd.DataFrame({"fake": fake, "p_fake": fake * 0.3 + random.random(200) * 0.7})
+    videos = videos.assign(dataset=HOME, split=np.where(np.arange(200) % 2, "val", "test"), status="ok")
     tested = videos["split"] == "test"
     chosen = scope["at"](videos)
     for rows, same in ((tested, True), (~tested, False)):
-        other = videos.assign(fake=videos["fake"].where(~rows, 1 - videos["fake"]),
-                              p_fake=videos["p_fake"].where(~rows, videos["p_fake"] ** 2))  # fmt: skip
+        other = videos.copy()
+        other.loc[rows, "fake"] = 1 - videos["fake"]
+        other.loc[rows, "p_fake"] = videos["p_fake"] ** 2
         assert (scope["at"](other) == chosen) == same
 
 
@@ -381,7 +401,5 @@ def test_what_is_learnt_from_never_asks_for_the_test_split():
         cells = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", 4).cells
         code = "\n".join(c.source for c in cells if c.cell_type == "code")
         assert json.dumps("test") not in code, name
-    assert (
-        "test" not in params.read(ROOT / "params.yaml")["expand"].splits
-        and params.read(ROOT / "params.yaml")["explain"].split == "val"
-    )
+    blocks = params.read(ROOT / "params.yaml")
+    assert "test" not in blocks["expand"].splits and blocks["explain"].split == "val"
