@@ -34,7 +34,7 @@ test: setup             ## run all tests
 	dvc pull -q $(STORED)
 	python $(WITH) -m pytest -n $(WORKERS)
 
-fuzz: setup             ## 22,600 mutated inputs instead of 904 and others each time, and more kills of DVC (20 minutes)
+fuzz: setup             ## 28,000 mutated inputs instead of 1120 and others each time, and more kills of DVC (20 minutes)
 	dvc pull -q data.dvc
 	HYPOTHESIS_PROFILE=nightly python -m pytest tests/across/test_fuzz.py tests/pipeline/test_kill_dvc.py
 

@@ -159,6 +159,12 @@ def bench(root, prefix=""):
     return write(root, "FF-DF.json", {"FF-DF": listed})
 
 
+def own_table(root: Path) -> Path:
+    """A table of one's own with a real and a fake."""
+    text = "path,label\nfilms/a.mp4,real\nfilms/b.mp4,Deepfakes\n"
+    return write(touch(root, "films/a", "films/b"), "videos.csv", text)
+
+
 #: Layout -> what makes a tiny tree of it, and one of its lists.
 PLACES = {
     "faceforensics++": (faceforensics, "train.json"),

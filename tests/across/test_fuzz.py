@@ -3,7 +3,9 @@
 `CASES` of them with every run of the tests; 25 times as many, others each time, with HYPOTHESIS_PROFILE=nightly.
 """
 
+import copy
 import io
+import json
 import os
 import zipfile
 from math import prod
@@ -15,7 +17,7 @@ import pytest
 import torch
 from _fuzz import LIMIT, Reader
 from _media import draw, landmarks, moving, write_video
-from _trees import PLACES
+from _trees import PLACES, dfdc, own_table
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -27,6 +29,7 @@ from semdf.evaluation import evaluate, interchange
 from semdf.extraction.extract import extract
 from semdf.faces.finders import Whole
 from semdf.forging.expand import expand
+from semdf.layouts import protocols, tree
 from semdf.method import hierarchy
 from semdf.pipeline import ROOT, literature
 from semdf.storage.manifest import join
@@ -34,7 +37,7 @@ from semdf.storage.tars import ShardWriter, encode_png
 from semdf.training.datasets import load
 
 #: Inputs that are made up from bytes or cells of good ones, the hand-written ones apart.
-CASES, NIGHTLY_CASES = 904, 22_600
+CASES, NIGHTLY_CASES = 1120, 28_000
 NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 TREE = hierarchy.load("ffpp")
 
@@ -249,13 +252,117 @@ def test_lists(name, tmp_path, edits):
         assert set(extracted["video"]) == set(rows["video"]) and (extracted["status"] == "missing file").all()
 
 
-def test_a_file_name_in_no_encoding_is_refused(tmp_path):
-    """A table cannot hold it, and the file would be lost in silence or at the end of hours."""
-    (tmp_path / "a.png").write_bytes(b"x")
-    with open(os.fsencode(tmp_path) + b"/b\xff.png", "wb") as file:
-        file.write(b"x")
-    with pytest.raises(SemdfError, match="must be text in UTF-8, found"):
-        layouts.load("pictures").read(tmp_path)
+#: What is done to the parts of a list that can be parsed: kind, two places, a value.
+MOVES = st.lists(
+    st.tuples(
+        st.sampled_from(["delete", "double", "swap", "lift", "wrap", "empty", "rename", "set"]),
+        st.integers(0, 10**6),
+        st.integers(0, 10**6),
+        st.sampled_from(
+            [None, "", "a.mp4", "../a.mp4", "x\0y", 0, 1.5, True, [], {}, ["a"], {"frames": ["a"]}, "e\u0301.mp4"]
+        ),
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+def places(content: object) -> list[tuple]:
+    """(container, key) of every part of a document."""
+    keys = list(content) if isinstance(content, dict) else range(len(content)) if isinstance(content, list) else ()
+    return [place for key in keys for place in ((content, key), *places(content[key]))]
+
+
+def double(at: dict | list, key: str | int) -> None:
+    """Put a part in twice."""
+    if isinstance(at, list):
+        at.insert(key, copy.deepcopy(at[key]))
+    else:
+        at[f"{key}2"] = copy.deepcopy(at[key])
+
+
+def moved(content: object, moves: list[tuple[str, int, int, object]]) -> object:
+    """A document after some of its parts were deleted, doubled, swapped, lifted, wrapped, emptied, renamed or set."""
+    top = [copy.deepcopy(content)]
+    for kind, one, two, value in moves:
+        all_places = places(top)
+        (at, key), (other, there) = (all_places[number % len(all_places)] for number in (one, two))
+        part = at[key]
+        match kind:
+            case "delete" if at is not top:
+                del at[key]
+            case "double":
+                double(at, key)
+            case "swap":
+                at[key], other[there] = copy.deepcopy(other[there]), copy.deepcopy(part)
+            case "lift" if isinstance(part, dict | list) and part:
+                at[key] = next(iter(part.values() if isinstance(part, dict) else part))
+            case "wrap":
+                at[key] = {str(two): part} if two % 2 else [part]
+            case "empty" if isinstance(part, dict | list):
+                part.clear()
+            case "rename" if isinstance(at, dict) and isinstance(there, str):
+                at[there] = at.pop(key)
+            case "set":
+                at[key] = copy.deepcopy(value)
+    return top[0]
+
+
+def parsed(text: str, ending: str) -> object:
+    """A list as a document: JSON, or lines of words."""
+    separator = {".csv": ",", ".txt": None}
+    return json.loads(text) if ending == ".json" else [line.split(separator[ending]) for line in text.splitlines()]
+
+
+def written(content: object, ending: str) -> str:
+    """The text of such a document, whatever has become of it."""
+    if ending == ".json":
+        return json.dumps(content)
+    join = {".csv": ",", ".txt": " "}[ending].join
+    lines = content if isinstance(content, list) else [content]
+    return "\n".join(join(map(str, line)) if isinstance(line, list) else str(line) for line in lines)
+
+
+#: How messages call a data set.
+DATA_SETS = (*protocols.names(), "DeepfakeBench", "own")
+LISTS = PLACES | {"table": (own_table, "videos.csv"), "dfdc labels": (dfdc, "test/labels.csv")}
+
+
+@pytest.mark.parametrize("name", LISTS)
+@fuzzed(24)
+@given(moves=MOVES)
+def test_the_parts_of_lists(name, tmp_path, moves):
+    """What is refused names the list or the data set; what is read loses no file."""
+    make, place = LISTS[name]
+    root, ending = tmp_path / "tree", place[place.rindex(".") :]
+    good = tmp_path / "good"
+    if not good.exists():
+        make(root)
+        good.write_text((root / place).read_text())
+    (root / place).write_text(written(moved(parsed(good.read_text(), ending), moves), ending))
+    layout = layouts.load(name.split()[0])
+    rows = ends(lambda: layout.read(root), place.rpartition("/")[2], *DATA_SETS)
+    if rows is not None:
+        assert len(rows) and rows["video"].is_unique and rows["status"].isin(["ok", "missing file"]).all()
+        counted = {name for names in tree.rest(root, rows["path"], layout.apart).values() for name in names}
+        there = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+        assert there == {*rows.loc[rows["status"] == "ok", "path"]} | counted
+
+
+def test_the_moves_are_what_they_say():
+    content = {"a": [1, 2], "b": {"c": "d"}}
+    assert places([content])[0] == ([content], 0) and len(places(content)) == 5
+    assert moved(content, [("delete", 1, 0, None)]) == {"b": {"c": "d"}}
+    assert moved(content, [("double", 1, 0, None)]) == {"a": [1, 2], "b": {"c": "d"}, "a2": [1, 2]}
+    assert moved(content, [("double", 2, 0, None)]) == {"a": [1, 1, 2], "b": {"c": "d"}}
+    assert moved(content, [("swap", 1, 4, None)]) == {"a": {"c": "d"}, "b": [1, 2]}
+    assert moved(content, [("lift", 4, 0, None)]) == {"a": [1, 2], "b": "d"}
+    assert moved(content, [("wrap", 2, 1, None)]) == {"a": [{"1": 1}, 2], "b": {"c": "d"}}
+    assert moved(content, [("empty", 1, 0, None)]) == {"a": [], "b": {"c": "d"}}
+    assert moved(content, [("rename", 1, 5, None)]) == {"b": {"c": "d"}, "c": [1, 2]}
+    assert moved(content, [("set", 0, 0, None)]) is None and content == {"a": [1, 2], "b": {"c": "d"}}
+    for text, ending in (('{"a": 1}', ".json"), ("a,b\nc,d", ".csv"), ("0 a/b.mp4\n1 c", ".txt")):
+        assert written(parsed(text, ending), ending) == text
 
 
 @fuzzed(60)

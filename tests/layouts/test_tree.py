@@ -15,11 +15,6 @@ from semdf.layouts.rows import LINKED, files, known, located
 from semdf.storage.paths import LINKS, Bounds, real_paths
 
 
-def videos_of_ones_own(root):
-    return _trees.write(_trees.touch(root, "films/a", "films/b"), "videos.csv", "path,label\nfilms/a.mp4,real\n"
-                        "films/b.mp4,Deepfakes\n")  # fmt: skip
-
-
 def bench(root):
     """A list with its frames."""
     _trees.bench(root)
@@ -32,7 +27,7 @@ TREES = _trees.OFFICIAL | {
     "celeb-df-v1": lambda root: _trees.celeb(root / "v1").rename(root / "Celeb-DF-v1"),
     "faceshifter": lambda root: _trees.faceforensics(root, forged=("FaceShifter",)),
     "deepfakebench": bench,
-    "table": videos_of_ones_own,
+    "table": _trees.own_table,
     "pictures": lambda root: _trees.touch(root, "ann/1_a.png", "bob/2_b.jpg"),
 }
 
