@@ -10,7 +10,7 @@ from _files import WEIGHTS, needs_weights
 from _media import draw, landmarks
 from click.testing import CliRunner
 
-from semdf import params
+from semdf import layouts, params
 from semdf.artifacts import read_json, read_table
 from semdf.cli import main
 from semdf.errors import DataError, MissingError, ParameterError
@@ -34,7 +34,9 @@ PAIRS = {"train": [["000", "169"], ["001", "164"]], "val": [["002", "080"]], "te
 @pytest.fixture
 def trees(data, tmp_path):
     """A FaceForensics++ of two compressions and a DeeperForensics-1.0 whose lists train on a test original."""
-    home, ffpp, deeper = data / "FaceForensics++", tmp_path / "FFPP", tmp_path / "DF"
+    home = data / "FaceForensics++"
+    ffpp = tmp_path / "FFPP"
+    deeper = tmp_path / "DF"
     for split, pairs in PAIRS.items():
         _trees.write(ffpp, f"{split}.json", pairs)
         stems = [name for one, two in pairs for name in (one, two, f"{one}_{two}", f"{two}_{one}")]
@@ -68,9 +70,13 @@ def test_parameters_alone_lead_from_real_trees_to_a_training_step(trees, tmp_pat
             "faceforensics++": {"compression": "c23"},
             "deeperforensics-1.0": {"split": "originals", "originals": str(ffpp), "reals": False},
         },
-        "finder": "retinaface", "weights": str(WEIGHTS), "frames": 2, "size": 128, "alignment": "similarity",
+        "finder": "retinaface",
+        "weights": str(WEIGHTS),
+        "frames": 2,
+        "size": 128,
+        "alignment": "similarity",
         "workers": 1,
-    }  # fmt: skip
+    }
     block = params.check("extract", blocks["extract"].model_dump() | changes)
     faces, expanded = tmp_path / "faces", tmp_path / "expanded"
     values = block.model_dump() | {"data_dir": "data", "out_dir": str(faces)}
@@ -90,8 +96,8 @@ def test_parameters_alone_lead_from_real_trees_to_a_training_step(trees, tmp_pat
     words = [f"--option={name}" for name in ("split=originals", f"originals={ffpp}", "reals=false")]
     command("extract", deeper, apart / "deeperforensics-1.0", "--layout", "deeperforensics-1.0", *words, *settings)
     assert f"{len(manifest)} crops" in command("merge", apart)
-    assert read_json(apart / "crop.json") == read_json(faces / "crop.json") == {
-        "size": 128, "alignment": "similarity", "margin": 1.3}  # fmt: skip
+    wanted = {"size": 128, "alignment": "similarity", "margin": 1.3}
+    assert read_json(apart / "crop.json") == read_json(faces / "crop.json") == wanted
     pd.testing.assert_frame_equal(
         read_table(apart / "manifest.parquet").sort_values("sample", ignore_index=True),
         manifest.sort_values("sample", ignore_index=True),
@@ -100,7 +106,8 @@ def test_parameters_alone_lead_from_real_trees_to_a_training_step(trees, tmp_pat
     command("expand", apart, expanded, "--seed", 0, "--region", "nose", "--workers", 1)
     tree = hierarchy.load("ffpp")
     tables = [apart / "manifest.parquet", expanded / "manifest.parquet"]
-    samples, validation = (load(tables, tree, [split], datasets=["FaceForensics++"]) for split in ("train", "val"))
+    samples = load(tables, tree, ["train"], datasets=["FaceForensics++"])
+    validation = load(tables, tree, ["val"], datasets=["FaceForensics++"])
     tiny = {"epochs": 1, "pairs": 4, "batch": 8, "lambda_every": 1, "warmup": 0.0, "threads": 1}
     config = configure("auto_lambda", 0, blocks["train"].model_dump() | tiny, read_json(apart / "crop.json"))
     record = fit(samples, validation, config)
@@ -159,14 +166,11 @@ def apart(tmp_path):
     """Two data sets in folders of one."""
     for name in ("b", "a"):
         root = pictures(tmp_path / name, "p1_0", "p2_0")
-        rows = _rows(root, name)
-        extract(rows, root, tmp_path / "faces" / name, Whole(), frames=1, size=32)
+        extract(_rows(root, name), root, tmp_path / "faces" / name, Whole(), frames=1, size=32)
     return tmp_path / "faces"
 
 
 def _rows(root, name):
-    from semdf import layouts
-
     return layouts.load("pictures", dataset=name).read(root)
 
 
@@ -197,6 +201,32 @@ def test_what_does_not_belong_together_is_not_merged(apart, tmp_path):
     with pytest.raises(MissingError, match="again: must hold a finished extraction"):
         merge(apart)
     assert not (apart / "manifest.parquet").exists() and len(merge(apart, ["a", "b"])) == 4
+
+
+def test_what_is_not_finished_is_not_left_out_in_silence(apart, tmp_path):
+    root = tmp_path / "a"
+    (apart / ".trash").mkdir()
+    shutil.copy(apart / "a" / "manifest.parquet", apart / ".trash")
+    assert len(merge(apart)) == 4
+    extract(_rows(root, "c"), root, apart / "c", Whole(), frames=1, size=32, shard=(0, 2))
+    with pytest.raises(
+        MissingError, match="c: must hold a finished extraction, found one that is not: .*join its shards"
+    ):
+        merge(apart)
+    assert len(merge(apart, ["a", "b"])) == 4
+    shutil.rmtree(apart / "c")
+    (apart / "d.parts").mkdir()
+    with pytest.raises(MissingError, match="d.parts: must hold a finished extraction, found one that is not"):
+        merge(apart)
+
+
+def test_an_extraction_behind_a_link_is_merged_where_it_may_be_read(apart, tmp_path, monkeypatch):
+    (apart / "b").rename(tmp_path / "elsewhere")
+    (apart / "b").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DataError, match="found 'b', which leads outside"):
+        merge(apart)
+    monkeypatch.setenv("SEMDF_LINKS", str(tmp_path / "elsewhere"))
+    assert len(merge(apart)) == 4
 
 
 # -- a folder of pictures --------------------------------------------------------------------------------------------

@@ -36,8 +36,23 @@ from semdf.training.datasets import load
 
 MODULES = sorted((ROOT / "semdf").rglob("*.py"))
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-FORBIDDEN = {"eval", "exec", "compile", "__import__", "read_pickle", "extractall", "unpack_archive", "system", "popen",
-             "Unpickler", "unsafe_load", "full_load", "set_ipython", "run_line_magic"}  # fmt: skip
+#: Names of functions that run what they are given, or may.
+FORBIDDEN = {
+    "Unpickler",
+    "__import__",
+    "compile",
+    "eval",
+    "exec",
+    "extractall",
+    "full_load",
+    "popen",
+    "read_pickle",
+    "run_line_magic",
+    "set_ipython",
+    "system",
+    "unpack_archive",
+    "unsafe_load",
+}
 
 
 def calls(code: str):
@@ -51,7 +66,8 @@ def problems(code: str) -> list[str]:
     """Calls that could run what they read."""
     found = []
     for name, node in calls(code):
-        last, given = name.rpartition(".")[2], {k.arg: ast.unparse(k.value) for k in node.keywords}
+        last = name.rpartition(".")[2]
+        given = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
         builtin = name == last or name.startswith("builtins.")
         if last in FORBIDDEN and (builtin or last not in ("eval", "compile", "exec")):
             found.append(name)
@@ -70,10 +86,21 @@ def problems(code: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "code",
-    ["torch.load(f)", "torch.load(f, weights_only=False)", "pickle.load(f)", "eval(x)", "exec(x)", "YAML().load(f)",
-     "yaml.load(f)", "np.load(f, allow_pickle=True)", "pd.read_pickle(f)", "tar.extractall()", "os.system(x)",
-     "subprocess.run(x, shell=True)"],
-)  # fmt: skip
+    [
+        "torch.load(f)",
+        "torch.load(f, weights_only=False)",
+        "pickle.load(f)",
+        "eval(x)",
+        "exec(x)",
+        "YAML().load(f)",
+        "yaml.load(f)",
+        "np.load(f, allow_pickle=True)",
+        "pd.read_pickle(f)",
+        "tar.extractall()",
+        "os.system(x)",
+        "subprocess.run(x, shell=True)",
+    ],
+)
 def test_the_search_finds_what_it_looks_for(code):
     assert problems(code)
     assert not problems("model.eval(); re.compile(x); torch.load(f, weights_only=True); YAML(typ='safe').load(f)")
@@ -180,14 +207,8 @@ def test_a_table_names_nothing_outside_its_root(tmp_path, name):
 
 
 def table(path: str = "a.png", **changes) -> pd.DataFrame:
-    row = {
-        "dataset": "d",
-        "manipulation": "m",
-        "video": "d/m/a",
-        "path": path,
-        "label": "real",
-        "split": "train",
-    }
+    """A layout's table of one picture."""
+    row = {"dataset": "d", "manipulation": "m", "video": "d/m/a", "path": path, "label": "real", "split": "train"}
     return pd.DataFrame([row | changes])
 
 
@@ -222,15 +243,31 @@ def crops(folder, **changes) -> pd.DataFrame:
         for person in "12":
             shard.add(f"{person}.png", encode_png(np.full((64, 64, 3), 90, np.uint8)))
     x, y = np.meshgrid(np.linspace(16, 48, 17), np.linspace(16, 48, 4))
-    rows = [
-        {"dataset": "d", "manipulation": "original", "video": f"d/original/{person}", "path": f"{person}.mp4",
-         "label": "real", "split": "train", "target": person, "source": "", "pristine": "", "compression": "", 
-         "frame": 0,
-         "sample": f"d/original/{person}/0000", "shard": "d/m.tar", "member": f"{person}.png", "regions_member": "",
-         "box": [0.0, 0.0, 64.0, 64.0], "landmarks": np.column_stack([x.ravel(), y.ravel()]).ravel().tolist(),
-         "score": 1.0, "status": "ok"} | changes
-        for person in "12"
-    ]  # fmt: skip
+    points = np.column_stack([x.ravel(), y.ravel()]).ravel().tolist()
+    rows = []
+    for person in "12":
+        row = {
+            "dataset": "d",
+            "manipulation": "original",
+            "video": f"d/original/{person}",
+            "path": f"{person}.mp4",
+            "label": "real",
+            "split": "train",
+            "target": person,
+            "source": "",
+            "pristine": "",
+            "compression": "",
+            "frame": 0,
+            "sample": f"d/original/{person}/0000",
+            "shard": "d/m.tar",
+            "member": f"{person}.png",
+            "regions_member": "",
+            "box": [0.0, 0.0, 64.0, 64.0],
+            "landmarks": points,
+            "score": 1.0,
+            "status": "ok",
+        }
+        rows.append(row | changes)
     return pd.DataFrame(rows)
 
 
@@ -283,8 +320,10 @@ def test_a_link_does_not_lead_out_of_the_data_set(tmp_path):
 
 
 def test_links_lead_where_they_may(tmp_path, monkeypatch):
-    """Within the root, to a file of DVC's cache, below a folder that the machine's owner names: and a run that was
-    refused a link does it again when it may."""
+    """Within the root, to a file of DVC's cache, and below a folder that the machine's owner names.
+
+    What was refused is tried again when it is allowed.
+    """
     picture = encode_png(np.full((32, 32, 3), 9, np.uint8))
     root, disk = tmp_path / "pictures", tmp_path / "disk"
     cached = tmp_path / "cache" / "files" / "md5" / "0a" / ("1f" * 15)
@@ -326,9 +365,8 @@ def test_limits_are_enforced_and_can_be_raised(tmp_path, random):
     rows = pd.concat([table("a.png"), table("b.mp4", video="d/m/b")], ignore_index=True)
     found = {}
     for name, limits in (("tight", Limits(599)), ("small", Limits(10**6, 50)), ("raised", Limits(32 * 48))):
-        found[name] = extract(rows, tmp_path, tmp_path / name, Whole(), frames=1, size=8, limits=limits)[
-            "status"
-        ].tolist()
+        manifest = extract(rows, tmp_path, tmp_path / name, Whole(), frames=1, size=8, limits=limits)
+        found[name] = manifest["status"].tolist()
     assert all("pixels, the limit set" in status for status in found["tight"])
     assert all("50 bytes, the limit set" in status for status in found["small"])
     assert found["raised"] == ["ok", "ok"]

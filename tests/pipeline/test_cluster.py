@@ -33,12 +33,12 @@ class Told(Deadly):
 @pytest.fixture
 def pictures(tmp_path):
     """(root, rows) of eleven pictures."""
-    rows = []
     for number in range(11):
         (tmp_path / f"{number}.png").write_bytes(encode_png(draw(landmarks(), 128, number)))
-        rows.append({"dataset": "d", "manipulation": "ab"[number % 2], "video": f"d/{number}", "path": f"{number}.png",
-                     "label": "real", "split": ""})  # fmt: skip
-    return tmp_path, pd.DataFrame(rows)
+    rows = pd.DataFrame({"dataset": "d", "manipulation": ["ab"[number % 2] for number in range(11)]})
+    rows["video"] = [f"d/{number}" for number in range(11)]
+    rows["path"] = [f"{number}.png" for number in range(11)]
+    return tmp_path, rows.assign(label="real", split="")
 
 
 def contents(folder):
