@@ -21,6 +21,7 @@ PAGES = (
     "SECURITY.md",
     "docs/course.md",
     "docs/data.md",
+    "docs/formats.md",
     "docs/results.md",
     "docs/scale.md",
     "benchmarks/README.md",

@@ -12,6 +12,7 @@ from semdf.errors import MissingError, SemdfError
 from semdf.extraction.check import beside, check
 from semdf.layouts import tree
 from semdf.layouts.rows import LINKED, files, known, located
+from semdf.pipeline import ROOT
 from semdf.storage.paths import LINKS, Bounds, real_paths
 
 
@@ -173,6 +174,12 @@ def judge(name: str, root: Path, strays: set[str], harmless: bool | None) -> Non
         assert all(report.good for report in reports) == harmless, said
     lines = beside(root, rows, layout)
     assert len(lines) == len(reasons) and all(f"{len(names)} (" in "\n".join(lines) for names in reasons.values())
+
+
+def test_the_page_on_formats_names_every_reason():
+    said = (ROOT / "docs" / "formats.md").read_text()
+    reasons = [getattr(tree, name) for name in tree.__all__ if name.isupper()]
+    assert len(reasons) == 8 and all(f"| {reason.partition(';')[0]} |" in said for reason in reasons)
 
 
 # -- links -----------------------------------------------------------------------------------------------------------
