@@ -17,8 +17,16 @@ A new strategy is one new file in this folder, and nothing else. Its name is tha
 the protocol `Weighting`. Its `run_fields` say which options a run sets. `semdf.params` lists the folder, so the name
 is one of `runs.objective` at once. Files whose names begin with `_` hold what several strategies share.
 
-Nothing here is about faces: the objective is any module that returns one loss a task. Three regressions that share
-a layer; what counts is the first, the second helps it, the third is noise. Auto-lambda finds out:
+Nothing here is about faces: the objective is any torch module that returns one loss a task: a tensor `[K]`, a list or
+tuple of scalars, or, if the tasks have names, a dict of scalars. Gradients are those of `loss.backward()`, also for
+parameters that are tied, sparse, unused, frozen or checkpointed. What cannot be served is refused with a word on what to
+change: modules that average gradients themselves (DistributedDataParallel), hooks after accumulation, modules compiled
+for one backward pass where several are needed, and, under `auto_lambda` and `auto_lambda_fd`, scripted modules and
+parameters that are kept in lists or closures. NaN and infinity, in a loss or a gradient, are refused by the name of the
+task, before weights, parameters, `p.grad` or buffers change.
+
+Three regressions that share a layer; what counts is the first, the second helps it, the third is noise. Auto-lambda
+finds out:
 
 >>> import torch
 >>> class Toy(torch.nn.Module):
@@ -52,6 +60,8 @@ import torch
 from torch import Tensor, nn
 
 from semdf.errors import DataError, ParameterError
+from semdf.method import bilevel
+from semdf.method.weighting._losses import check_gradients, check_losses, gather, guarded
 from semdf.params import weightings
 
 __all__ = [
@@ -60,6 +70,8 @@ __all__ = [
     "Record",
     "Weighting",
     "assign",
+    "check",
+    "evaluate",
     "find",
     "known",
     "load",
@@ -93,9 +105,13 @@ class Weighting(Protocol):
     for each option that a run sets, the field of the run that holds its value; other options keep their defaults in
     every run. Fields are `seed`, `primary` (the name of the task that counts), `train.NAME` and `variant.NAME`. Of
     these, `variant.virtual` is the optimiser whose step is the virtual one, or None for plain SGD.
+
+    Attributes:
+        names: Of the tasks, if `load` was given any: it sets them.
     """
 
     tasks: int
+    names: tuple[str, ...] = ()
 
     def weights(self) -> Tensor:
         """Current weights of the tasks `[K]`."""
@@ -130,6 +146,7 @@ class Known:
     """
 
     run_fields: ClassVar[Mapping[str, str]] = {}
+    names: tuple[str, ...] = ()
 
     def __init__(self, tasks: int) -> None:
         self.tasks = tasks
@@ -149,11 +166,12 @@ class Known:
         reduce: Reduce | None = None,
     ) -> Record:
         """Set `p.grad` of every trainable parameter of the objective from the lower batch."""
-        return self.step(objective, lower, reduce)
+        with guarded(objective):
+            return self.step(objective, lower, reduce)
 
     def step(self, objective: nn.Module, lower: Batch, reduce: Reduce | None) -> Record:
         """`backward` without what these strategies do not read."""
-        return weighted(objective, lower, self.weights(), reduce)
+        return weighted(self, objective, lower, self.weights(), reduce)
 
     def next_epoch(self) -> None:
         """Note the end of an epoch: nothing to do."""
@@ -207,10 +225,14 @@ def load(name: str, tasks: int | Sequence[str] = 3, **options: object) -> Weight
         if primary not in names:
             raise ParameterError(f"primary: must be one of the tasks {names}, found {primary!r}")
         options["primary"] = names.index(primary)
+    if len(set(names)) < len(names):
+        raise ParameterError(f"tasks: must have different names, found {names}")
     try:
-        return strategy(count, **options)
+        made = strategy(count, **options)
     except TypeError as error:
         raise ParameterError(f"weighting {name!r}: options must be those of the strategy, found {options}") from error
+    made.names = names
+    return made
 
 
 def needs_upper(strategy: Weighting) -> bool:
@@ -223,30 +245,83 @@ def trainable(objective: nn.Module) -> dict[str, nn.Parameter]:
     return {name: p for name, p in objective.named_parameters() if p.requires_grad}
 
 
-def assign(parameters: Mapping[str, nn.Parameter], gradient: Sequence[Tensor | None]) -> None:
-    """Write a gradient to `p.grad`, replacing what was there."""
+def assign(objective: nn.Module, parameters: Mapping[str, nn.Parameter], gradient: Sequence[Tensor | None]) -> None:
+    """Write a gradient to `p.grad`, replacing what was there; parameters that are not trained (any more) get none.
+
+    Raises:
+        ParameterError: No parameter has a gradient.
+    """
+    _check_some(gradient)
+    for parameter in objective.parameters():
+        parameter.grad = None
     for parameter, part in zip(parameters.values(), gradient, strict=True):
         parameter.grad = part
 
 
-def check_losses(losses: Tensor, tasks: int) -> None:
-    """Raise ParameterError unless there is one loss a task."""
-    if losses.shape != (tasks,):
-        raise ParameterError(f"losses: must have shape [{tasks}], one for each task, found {list(losses.shape)}")
+def evaluate(strategy: Weighting, objective: nn.Module, batch: Batch) -> Tensor:
+    """The losses `[K]` of a batch, with their graph.
+
+    Raises:
+        ParameterError: They do not have the form that strategies need.
+    """
+    losses = gather(objective(*batch), strategy.tasks, getattr(strategy, "names", ()))
+    if not losses.requires_grad:
+        raise ParameterError(
+            "losses: must depend on a trainable parameter, found none that does, or gradients disabled"
+        )
+    return losses
 
 
-def weighted(objective: nn.Module, batch: Batch, weights: Tensor, reduce: Reduce | None) -> Record:
+def check(
+    strategy: Weighting,
+    parameters: Mapping[str, nn.Parameter],
+    losses: Tensor | None = None,
+    gradients: Sequence[bilevel.Gradients] = (),
+    tasks: Sequence[int] | None = None,
+) -> None:
+    """Raise an error unless losses and gradients can be used.
+
+    Args:
+        losses: `[K]`.
+        tasks: The numbers of the tasks whose gradients these are; None: each is one of several tasks together.
+
+    Raises:
+        DataError: One is NaN or infinite; the message names the task.
+        ParameterError: No task has a gradient.
+    """
+    names = getattr(strategy, "names", ())
+    if losses is not None:
+        check_losses(losses, names)
+    check_gradients(gradients, list(parameters), tasks, names)
+    if tasks is not None and len(tasks) == strategy.tasks:
+        _check_some([part for gradient in gradients for part in gradient])
+
+
+def _check_some(parts: Sequence[Tensor | None]) -> None:
+    """Raise ParameterError if there is no gradient at all."""
+    if all(part is None for part in parts):
+        raise ParameterError("losses: must depend on a trainable parameter, found none that does")
+
+
+def weighted(strategy: Weighting, objective: nn.Module, batch: Batch, weights: Tensor, reduce: Reduce | None) -> Record:
     """One backward pass of the weighted sum of the losses, for strategies whose weights are known before."""
-    losses = objective(*batch)
-    check_losses(losses, len(weights))
+    losses = evaluate(strategy, objective, batch)
     parameters = trainable(objective)
     total = (losses * weights.to(losses)).sum()
-    gradient = torch.autograd.grad(total, list(parameters.values()), allow_unused=True)
+    gradient = bilevel.gradient_of(total, list(parameters.values()))
     losses = losses.detach()
     if reduce:
-        reduce([losses, *(part for part in gradient if part is not None)])
-    assign(parameters, gradient)
+        gradient = spread([gradient], losses, reduce)[0]
+    check(strategy, parameters, losses, [gradient])
+    assign(objective, parameters, gradient)
     return Record(losses, weights)
+
+
+def spread(gradients: Sequence[bilevel.Gradients], losses: Tensor, reduce: Reduce) -> list[bilevel.Gradients]:
+    """The gradients, dense, after `reduce` has averaged them and the losses, in place."""
+    full = [[None if part is None else bilevel.dense(part) for part in task] for task in gradients]
+    reduce([losses, *(part for task in full for part in task if part is not None)])
+    return list(full)
 
 
 def adam_state(adam: torch.optim.Adam, parameter: Tensor) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from semdf.errors import MissingError
 from semdf.method import bilevel
-from semdf.method.weighting import Batch, Known, Record, Reduce, assign, check_losses, restore, trainable
+from semdf.method.weighting import Batch, Known, Record, Reduce, assign, check, evaluate, restore, spread, trainable
 
 __all__ = ["Jacobian", "Solver"]
 
@@ -51,16 +51,16 @@ class Jacobian(Known):
 
     def step(self, objective: nn.Module, lower: Batch, reduce: Reduce | None) -> Record:
         """A gradient of each task, then their sum with the weights that the solver finds."""
+        losses = evaluate(self, objective, lower)
         parameters = trainable(objective)
-        losses = objective(*lower)
-        check_losses(losses, self.tasks)
         gradients = bilevel.task_gradients(losses, parameters)
         losses = losses.detach()
         if reduce:
-            reduce([losses, *(part for task in gradients for part in task if part is not None)])
+            gradients = spread(gradients, losses, reduce)
+        check(self, parameters, losses, gradients, range(self.tasks))
         gramian = torch.stack([torch.stack([bilevel.inner(a, b) for b in gradients]) for a in gradients])
         self._weights = self._solve(gramian).float().cpu()
-        assign(parameters, bilevel.combine(gradients, self._weights))
+        assign(objective, parameters, bilevel.combine(gradients, self._weights))
         return Record(losses, self.weights())
 
     def state_dict(self) -> dict[str, Tensor]:

@@ -1,13 +1,14 @@
 """What the bi-level strategies share: weights that start at 1 and that Adam moves by the slope of an upper loss."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from semdf.errors import ParameterError
-from semdf.method.weighting import adam_state, load_adam_state, restore
+from semdf.errors import DataError, ParameterError
+from semdf.method.weighting import adam_state, guarded, load_adam_state, restore
 
 __all__ = ["Lambdas"]
 
@@ -26,6 +27,8 @@ class Lambdas:
         "primary": "primary",
         "every": "train.lambda_every",
     }
+
+    names: tuple[str, ...] = ()
 
     def __init__(self, tasks: int, lr: float, primary: int, every: int) -> None:
         if not 0 <= primary < tasks:
@@ -62,6 +65,17 @@ class Lambdas:
         self._count = state["count"]
         load_adam_state(self._adam, self._lambda, state)
 
+    @contextmanager
+    def _whole(self, objective: nn.Module) -> Iterator[None]:
+        """A step that is taken as a whole: after an error, weights and buffers are as before it."""
+        before = Lambdas.state_dict(self)
+        try:
+            with guarded(objective):
+                yield
+        except BaseException:
+            Lambdas._take(self, before)
+            raise
+
     def _due(self) -> bool:
         """Count a step, and say whether the weights are to move in it."""
         self._count += 1
@@ -72,6 +86,11 @@ class Lambdas:
 
         Args:
             slope: Derivatives of the upper loss by the weights, `[K]`.
+
+        Raises:
+            DataError: One is not finite.
         """
+        if not slope.isfinite().all():
+            raise DataError(f"slopes of the upper loss: must be finite, found {slope.tolist()}")
         self._lambda.grad = slope.to(self._lambda)
         self._adam.step()

@@ -14,10 +14,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from semdf.errors import ParameterError
+from semdf.errors import DataError, ParameterError
 from semdf.method import bilevel
-from semdf.method.weighting import Batch, Record, Reduce, assign, check_losses, trainable, weighted
+from semdf.method.weighting import Batch, Record, Reduce, assign, check, evaluate, spread, trainable, weighted
 from semdf.method.weighting._lambdas import Lambdas
+from semdf.method.weighting._losses import gather
 
 __all__ = ["Strategy"]
 
@@ -69,28 +70,36 @@ class Strategy(Lambdas):
         """Move lambda if it is due, then set `p.grad` from the lower batch with the weights that this gives."""
         if upper is None:
             raise ParameterError("upper: must be a second batch under auto_lambda, found None")
-        if not self._due():
-            return weighted(objective, lower, self.weights(), reduce)
-        if check := getattr(objective, "check_upper", None):
-            check(*upper)
+        with self._whole(objective):
+            if not self._due():
+                return weighted(self, objective, lower, self.weights(), reduce)
+            if check_upper := getattr(objective, "check_upper", None):
+                check_upper(*upper)
+            return self._step(objective, lower, upper, lr, weight_decay, reduce)
+
+    def _step(
+        self, objective: nn.Module, lower: Batch, upper: Batch, lr: float, weight_decay: float, reduce: Reduce | None
+    ) -> Record:
+        """A step in which lambda moves."""
+        losses = evaluate(self, objective, lower)
         parameters = trainable(objective)
         rule = bilevel.adamw(self.optimiser, parameters) if self.optimiser else bilevel.sgd(lr, weight_decay)
-        losses = objective(*lower)
-        check_losses(losses, self.tasks)
         if self.method == "finite_difference":
             return self._approximate(objective, parameters, losses, lower, upper, lr, rule, reduce)
         gradients = bilevel.task_gradients(losses, parameters)
         losses = losses.detach()
         if reduce:
-            reduce([losses, *(part for task in gradients for part in task if part is not None)])
+            gradients = spread(gradients, losses, reduce)
+        check(self, parameters, losses, gradients, range(self.tasks))
         upper_loss, slope = bilevel.hypergradient(
             self._primary(objective, upper), parameters, gradients, self.weights(), rule
         )
         if reduce:
             reduce([upper_loss, slope])  # the slope is linear in the upper batch's gradient, so the mean is exact
+        self._check_upper(upper_loss)
         self._move(slope)
         weights = self.weights()
-        assign(parameters, bilevel.combine(gradients, weights))
+        assign(objective, parameters, bilevel.combine(gradients, weights))
         return Record(losses, weights, upper_loss)
 
     def _approximate(
@@ -112,20 +121,23 @@ class Strategy(Lambdas):
 
         def gradient(keep: bool) -> bilevel.Gradients:
             total = (losses * self.weights().to(losses)).sum()
-            parts = torch.autograd.grad(total, leaves, retain_graph=keep, allow_unused=True)
+            parts = bilevel.gradient_of(total, leaves, keep)
             if reduce:
+                parts = [None if part is None else bilevel.dense(part) for part in parts]
                 reduce([part for part in parts if part is not None])
+            check(self, parameters, losses.detach(), [parts])
             return parts
 
         loss, d = bilevel.upper_gradient(self._primary(objective, upper), parameters, gradient(keep=True), rule)
         if reduce:
             reduce([loss, *(part for part in d if part is not None)])
-        product = bilevel.finite_difference(bilevel.functional(objective, *lower), parameters, d)
+        self._check_upper(loss)
+        product = bilevel.finite_difference(bilevel.functional(objective, *lower, read=self._read), parameters, d)
         del d  # as large as the parameters, and not needed for what follows
         if reduce:
             reduce([product])
         self._move(-lr * product)
-        assign(parameters, gradient(keep=False))
+        assign(objective, parameters, gradient(keep=False))
         losses = losses.detach()
         if reduce:
             reduce([losses])
@@ -133,5 +145,14 @@ class Strategy(Lambdas):
 
     def _primary(self, objective: nn.Module, upper: Batch) -> bilevel.Upper:
         """The primary task's loss on the upper batch, as a function of the parameters."""
-        losses = bilevel.functional(objective, *upper)
-        return lambda parameters: losses(parameters)[self.primary]
+        return bilevel.functional(objective, *upper, read=lambda found: self._read(found)[self.primary])
+
+    def _read(self, found: object) -> Tensor:
+        """The losses `[K]` in what the objective gave."""
+        return gather(found, self.tasks, self.names)
+
+    def _check_upper(self, loss: Tensor) -> None:
+        """Raise DataError unless the upper loss is finite."""
+        if not loss.isfinite():
+            task = repr(self.names[self.primary]) if self.names else str(self.primary)
+            raise DataError(f"upper: the loss must be finite, found {loss.item()} for task {task}")

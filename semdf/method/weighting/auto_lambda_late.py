@@ -19,7 +19,18 @@ from torch import Tensor, nn
 
 from semdf.errors import DataError
 from semdf.method import bilevel
-from semdf.method.weighting import Batch, Record, Reduce, assign, check_losses, restore, trainable, weighted
+from semdf.method.weighting import (
+    Batch,
+    Record,
+    Reduce,
+    assign,
+    check,
+    evaluate,
+    restore,
+    spread,
+    trainable,
+    weighted,
+)
 from semdf.method.weighting._lambdas import Lambdas
 
 __all__ = ["Strategy"]
@@ -38,6 +49,7 @@ class Strategy(Lambdas):
         super().__init__(tasks, lr, primary, every)
         # g_k of the last step, if it kept them; flat, [K, P], after loading, when the parameters are not known yet
         self._last: list[list[Tensor]] | Tensor | None = None
+        self._last_names: tuple[str, ...] = ()
         self._last_lr = torch.zeros((), dtype=torch.float64)
 
     def backward(
@@ -51,52 +63,74 @@ class Strategy(Lambdas):
         reduce: Reduce | None = None,
     ) -> Record:
         """Move lambda by what the last step kept, if anything, then set `p.grad` with the weights that this gives."""
+        last = self._last
+        try:
+            with self._whole(objective):
+                return self._step(objective, lower, lr, reduce)
+        except BaseException:
+            self._last = last
+            raise
+
+    def _step(self, objective: nn.Module, lower: Batch, lr: float, reduce: Reduce | None) -> Record:
+        """`backward` without what this strategy does not read."""
         keeps = self._due()
         if not keeps and self._last is None:
-            return weighted(objective, lower, self.weights(), reduce)
+            return weighted(self, objective, lower, self.weights(), reduce)
+        losses = evaluate(self, objective, lower)
         parameters = trainable(objective)
         leaves = list(parameters.values())
-        losses = objective(*lower)
-        check_losses(losses, self.tasks)
         # the primary task's gradient comes first: lambda moves by it, and the others are weighted by the new lambda
         others = [k for k in range(self.tasks) if k != self.primary]
         order = [self.primary, *others]
-        first = torch.autograd.grad(losses[self.primary], leaves, retain_graph=self.tasks > 1, allow_unused=True)
+        first = bilevel.gradient_of(losses[self.primary], leaves, keep=self.tasks > 1)
         if reduce:
+            first = [None if part is None else bilevel.dense(part) for part in first]
             reduce([part for part in first if part is not None])
+        else:
+            check(self, parameters, losses.detach())  # before a task that is not finite spoils the others' gradients
+        try:
+            check(self, parameters, None, [first], [self.primary])
+        except DataError:  # perhaps another task's slope is infinite, and 0 times it is NaN here: name both
+            every = [bilevel.gradient_of(loss, leaves, keep=True) for loss in losses]
+            check(self, parameters, None, every, range(self.tasks))
+            raise
         upper_loss = self._compare(first, parameters, losses[self.primary].detach())
         weights = self.weights()
         rest: list[bilevel.Gradients]
         if keeps:  # the gradient of each task, for the next step
-            rest = [
-                torch.autograd.grad(losses[k], leaves, retain_graph=k != order[-1], allow_unused=True) for k in others
-            ]
+            rest = [bilevel.gradient_of(losses[k], leaves, keep=k != order[-1]) for k in others]
             factors = weights[order]
         elif others:  # the sum of all other tasks in one pass
             total = (losses * weights.to(losses))[others].sum()
-            rest = [torch.autograd.grad(total, leaves, allow_unused=True)]
+            rest = [bilevel.gradient_of(total, leaves)]
             factors = torch.tensor([float(weights[self.primary]), 1.0])
         else:
             rest = []
             factors = torch.tensor([float(weights[self.primary])])
         losses = losses.detach()
         if reduce:
-            reduce([losses, *(part for task in rest for part in task if part is not None)])
+            rest = spread(rest, losses, reduce)
+        check(self, parameters, losses, rest, others if keeps else None)
         gradients = [first, *rest]
-        assign(parameters, bilevel.combine(gradients, factors))
+        assign(objective, parameters, bilevel.combine(gradients, factors))
         if keeps:
-            self._last = [_whole(gradients[order.index(k)], leaves) for k in range(self.tasks)]
+            self._last = [_filled(gradients[order.index(k)], leaves) for k in range(self.tasks)]
+            self._last_names = tuple(parameters)
             self._last_lr.fill_(lr)
         return Record(losses, weights, upper_loss)
 
     def _compare(self, first: bilevel.Gradients, parameters: Mapping[str, Tensor], loss: Tensor) -> Tensor | None:
-        """Move lambda by what the last step kept, and drop that; the upper loss, or None if nothing was kept."""
-        if self._last is None:
-            return None
-        if isinstance(self._last, Tensor):
-            self._last = _split(self._last, list(parameters.values()))
-        products = torch.stack([bilevel.inner(first, task) for task in self._last])
+        """Move lambda by what the last step kept, and drop that; the upper loss, or None if nothing was kept.
+
+        If other parameters are trained now (some have been frozen since), that is nothing that fits.
+        """
+        last = self._last
         self._last = None
+        if isinstance(last, Tensor):
+            last = _split(last, list(parameters.values()))
+        elif last is None or self._last_names != tuple(parameters):
+            return None
+        products = torch.stack([bilevel.inner(first, task) for task in last])
         self._move(-self._last_lr * products.cpu())
         return loss
 
@@ -118,9 +152,12 @@ class Strategy(Lambdas):
         self._last = state["last"] if state["last"].numel() else None
 
 
-def _whole(gradient: bilevel.Gradients, leaves: Sequence[Tensor]) -> list[Tensor]:
-    """A task's gradient with zeros for what it does not use."""
-    return [torch.zeros_like(leaf) if part is None else part for part, leaf in zip(gradient, leaves, strict=True)]
+def _filled(gradient: bilevel.Gradients, leaves: Sequence[Tensor]) -> list[Tensor]:
+    """A task's gradient, dense, with zeros for what it does not use."""
+    return [
+        torch.zeros_like(leaf) if part is None else bilevel.dense(part)
+        for part, leaf in zip(gradient, leaves, strict=True)
+    ]
 
 
 def _join(gradients: Sequence[Sequence[Tensor]] | Tensor | None, tasks: int) -> Tensor:

@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from semdf.method.weighting import Batch, Known, Record, Reduce, restore
+from semdf.method.weighting import Batch, Known, Record, Reduce, restore, weighted
 
 __all__ = ["Strategy"]
 
@@ -30,8 +30,13 @@ class Strategy(Known):
 
     def step(self, objective: nn.Module, lower: Batch, reduce: Reduce | None) -> Record:
         """Draw weights, then one backward pass."""
-        self._weights = self.tasks * torch.randn(self.tasks, generator=self._generator).softmax(0)
-        return super().step(objective, lower, reduce)
+        generator = torch.Generator()
+        generator.set_state(self._generator.get_state())
+        weights = self.tasks * torch.randn(self.tasks, generator=generator).softmax(0)
+        record = weighted(self, objective, lower, weights, reduce)
+        self._generator = generator
+        self._weights = weights
+        return record._replace(weights=self.weights())
 
     def state_dict(self) -> dict[str, Tensor]:
         """The last weights, and where the draws stand."""
