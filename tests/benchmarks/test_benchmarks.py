@@ -12,16 +12,13 @@ import open_clip
 import pytest
 import torch
 
+from benchmarks import donors, evaluation, figure, measure, quiet, rates, record, released, scaling
 from semdf.errors import DataError, MissingError
 from semdf.evaluation import evaluate
 from semdf.method import hierarchy, towers, weighting
 from semdf.method.losses import Fidelity
 from semdf.method.model import JointEmbedding
 from semdf.pipeline import ROOT
-
-sys.path.insert(0, str(ROOT))
-
-from benchmarks import donors, evaluation, figure, measure, quiet, rates, record, released, scaling
 
 FFPP = hierarchy.load("ffpp")
 TINY = {

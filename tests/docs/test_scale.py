@@ -1,11 +1,9 @@
-"""The guide to scale names what exists, and its numbers are those of the benchmarks; the SLURM template is bash and
-calls the command with the shard of its task."""
+"""The guide to scale: what it names exists, its numbers are the benchmarks', its SLURM template does a shard."""
 
 import math
 import os
 import re
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -13,15 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks import record, scale
 from semdf import params
 from semdf.artifacts import read_json
 from semdf.errors import DataError
 from semdf.pipeline import ROOT, torchrun
 from semdf.training import datasets
-
-sys.path.insert(0, str(ROOT))
-
-from benchmarks import record, scale
 
 GUIDE = (ROOT / "docs" / "scale.md").read_text()
 FOUND = {(row["name"], row["size"]): row for row in read_json(ROOT / "benchmarks" / "results.json")}
@@ -96,9 +91,13 @@ def number(cell: str) -> float:
     return float(digits.replace(",", "")) * {"": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}[unit]
 
 
-VIDEOS, SPLIT, REALS = (5e3, 1e5, 3.125e6), (115_200, 3_200_000, 10**8), (23_040, 640_000, 2 * 10**7)
+#: Videos, crops of the training split and real ones among them, of three data sets.
+VIDEOS = (5e3, 1e5, 3.125e6)
+SPLIT = (115_200, 3_200_000, 10**8)
+REALS = (23_040, 640_000, 2 * 10**7)
+#: A crop of 317 pixels has so many times the pixels of the measured ones.
 AREA = (317 / 112) ** 2
-#: Row of the table -> what it must be, in one of the three data sets.
+#: Row of the table -> what it must be, in the data set of this number.
 SIZES = {
     "crops": lambda i: 32 * VIDEOS[i],
     "extraction, 640 px": lambda i: VIDEOS[i] * measured("extract/ours", 32) / 3600,
