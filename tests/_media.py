@@ -57,11 +57,15 @@ def write_video(
     pixels: str = "yuv420p",
     times: list[int] | None = None,
     turned: int = 0,
+    matrix: list[int] | None = None,
+    aspect: Fraction | None = None,
+    colours: dict[str, int] | None = None,
 ) -> Path:
     """A video at 25 frames a second or, with `times`, of frames at these milliseconds.
 
     With `audio` it has a sound track and no picture. `turned`: degrees, counter-clockwise, by which a player is told to
-    turn the picture.
+    turn the picture; `matrix`: the nine numbers of the display matrix. `aspect`: of a pixel. `colours`: fields of the
+    codec that say what the numbers mean. `images` are RGB or, of two axes, the planes of `pixels` one below the other.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w", options={"movflags": "faststart"} if path.suffix == ".mp4" else {}) as container:
@@ -74,11 +78,20 @@ def write_video(
         else:
             stream = container.add_stream(codec, rate=25, options={"crf": "18", "threads": "1"} | (options or {}))
             stream.height, stream.width = images[0].shape[:2]
+            if images[0].ndim == 2:
+                stream.height = images[0].shape[0] * 2 // 3
             stream.pix_fmt = pixels
             stream.codec_context.time_base = Fraction(1, 1000 if times else 25)
             if turned:
                 stream.set_display_rotation(turned)
-            frames = [av.VideoFrame.from_ndarray(image, format="rgb24") for image in images]
+            if matrix:
+                stream.set_display_matrix(matrix)
+            if aspect:
+                stream.codec_context.sample_aspect_ratio = aspect
+            for name, value in (colours or {}).items():
+                setattr(stream.codec_context, name, value)
+            given = pixels if images[0].ndim == 2 else "rgb24"
+            frames = [av.VideoFrame.from_ndarray(image, format=given) for image in images]
             for number, frame in enumerate(frames):
                 frame.time_base = stream.codec_context.time_base
                 frame.pts = times[number] if times else number

@@ -10,7 +10,7 @@ import numpy as np
 
 from semdf.errors import SemdfError
 from semdf.explanation import explain
-from semdf.extraction.video import read_frames
+from semdf.extraction.video import Sample, read_frames
 from semdf.faces.crops import crop
 from semdf.faces.finders import Annotated, FaceFinder, fitted
 from semdf.method.hierarchy import Hierarchy
@@ -50,7 +50,8 @@ class Verdict:
 
     Attributes:
         path: The file.
-        status: "ok", or why there is no answer.
+        status: "ok", or why there is no answer, or an answer on a part of the file only: then it starts with
+            "incomplete video".
         p: Node -> mean marginal over the frames with a face; empty without an answer.
         frames: Number of those frames.
         evidence: None without an answer.
@@ -62,6 +63,11 @@ class Verdict:
     frames: int = 0
     evidence: Evidence | None = None
 
+    @property
+    def answered(self) -> bool:
+        """Whether there is an answer."""
+        return bool(self.p)
+
 
 def judge(path: Path, detector: Detector, finder: FaceFinder, frames: int = 32) -> Verdict:
     """Score one picture, or `frames` evenly spread frames of one video.
@@ -70,19 +76,20 @@ def judge(path: Path, detector: Detector, finder: FaceFinder, frames: int = 32) 
     """
     path = Path(path)
     try:
-        evidence = _look(path, detector, finder, frames)
+        sample = read_frames(path, frames)
+        evidence = _look(path, sample, detector, finder)
     except SemdfError as error:
         return Verdict(str(path), str(error), {})
     if evidence is None:
-        return Verdict(str(path), "no face", {})
+        return Verdict(str(path), f"no face; incomplete video: {sample.problem}" if sample.problem else "no face", {})
     mean = evidence.p.mean(0)
     named = {node: float(value) for node, value in zip(detector.nodes, mean, strict=True)}
-    return Verdict(str(path), "ok", named, len(evidence.frames), evidence)
+    status = f"incomplete video: {sample.problem}" if sample.problem else "ok"
+    return Verdict(str(path), status, named, len(evidence.frames), evidence)
 
 
-def _look(path: Path, detector: Detector, finder: FaceFinder, frames: int) -> Evidence | None:
+def _look(path: Path, sample: Sample, detector: Detector, finder: FaceFinder) -> Evidence | None:
     """The crops of a file's frames with a face, and their marginals; None without any face."""
-    sample = read_frames(path, frames)
     key = path.absolute().with_suffix("").as_posix()
     if isinstance(finder, Annotated):
         key = finder.locate(path)
@@ -103,8 +110,9 @@ def _look(path: Path, detector: Detector, finder: FaceFinder, frames: int) -> Ev
 
 
 def sentence(verdict: Verdict, hierarchy: Hierarchy, threshold: float = 0.5) -> str:
-    """The verdict in words, see `explain.sentence`, with the file and the number of frames it rests on."""
-    if verdict.status != "ok":
+    """The verdict in words, see `explain.sentence`, with the file, the number of frames and what is amiss with it."""
+    if not verdict.answered:
         return f"{verdict.path}: no answer ({verdict.status})"
     frames = f"{verdict.frames} frame" + "s" * (verdict.frames != 1)
-    return f"{verdict.path}, {frames}: {explain.sentence(verdict.p, hierarchy, threshold)}"
+    amiss = "" if verdict.status == "ok" else f" ({verdict.status})"
+    return f"{verdict.path}, {frames}{amiss}: {explain.sentence(verdict.p, hierarchy, threshold)}"

@@ -8,17 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import pandas as pd
 from tqdm.auto import tqdm
 
 from semdf import layouts
 from semdf.errors import SemdfError
-from semdf.extraction.decoding import opened
+from semdf.extraction.video import flaw
 from semdf.layouts import Layout, protocols, tree
 from semdf.layouts.rows import LINKED, MISSING, OK
 from semdf.storage.paths import LINKS, real_paths
-from semdf.storage.pictures import PICTURES
 
 __all__ = ["Finding", "Report", "beside", "check"]
 
@@ -39,7 +37,8 @@ class Finding:
     """One thing that was found.
 
     Attributes:
-        kind: Of the problems: broken, missing, linked, surplus, unreadable, count or no reals; else one of `HARMLESS`.
+        kind: Of the problems: broken, incomplete, missing, linked, surplus, unreadable, count or no reals; else one of
+            `HARMLESS`.
         text: What and how many, with the first names.
     """
 
@@ -223,32 +222,30 @@ def _beside(found: Mapping[str, list[str]]) -> Iterator[Finding]:
 
 
 def _unreadable(rows: pd.DataFrame, root: Path, headers: bool) -> Iterator[Finding]:
-    """Files that are empty or, with `headers`, cannot be opened."""
+    """Files that are empty or, with `headers`, cannot be read or are known to be incomplete."""
     paths = rows.loc[rows["status"] == OK, "path"].tolist()
     empty = [path for path in paths if (root / path).stat().st_size == 0]
     if empty:
         yield Finding("unreadable", f"{_some(empty)} empty")
     rest = sorted(set(paths) - set(empty)) if headers else []
     with ThreadPoolExecutor(4) as pool:
-        opening = pool.map(lambda path: _opens(root / path), rest)
-        good = list(tqdm(opening, desc="files", total=len(rest), unit="file", mininterval=1, disable=len(rest) < 1000))
-    odd = [path for path, ok in zip(rest, good, strict=True) if not ok]
-    if odd:
-        yield Finding("unreadable", f"{_some(odd)} with a header that cannot be decoded")
+        opening = pool.map(lambda path: _opened(root / path), rest)
+        found = list(tqdm(opening, desc="files", total=len(rest), unit="file", mininterval=1, disable=len(rest) < 1000))
+    for kind in ("unreadable", "incomplete"):
+        odd = {
+            path: finding.text for path, finding in zip(rest, found, strict=True) if finding and finding.kind == kind
+        }
+        if odd:
+            yield Finding(kind, f"{_some(odd)}; the first: {next(iter(odd.values()))}")
 
 
-def _opens(path: Path) -> bool:
-    """Whether a picture has a known header, or a video a container with a stream of pictures."""
-    if path.suffix.lower() in PICTURES:
-        return cv2.haveImageReader(str(path))
-    import av
-
-    av.logging.set_level(av.logging.PANIC)  # its messages go to stderr; ours carry the reason
+def _opened(path: Path) -> Finding | None:
+    """What is wrong with one file; None if nothing is known to be."""
     try:
-        with opened(path) as container:
-            return bool(container.streams.video)
-    except (av.FFmpegError, OSError, ValueError):
-        return False
+        why = flaw(path)
+    except SemdfError as error:
+        return Finding("unreadable", str(error))
+    return Finding("incomplete", why) if why else None
 
 
 def _reals(rows: pd.DataFrame, protocol: protocols.Protocol | None) -> Iterator[Finding]:

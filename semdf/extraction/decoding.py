@@ -62,6 +62,7 @@ CONTAINERS = (
 #: What is said of a video whose packets cannot all be read or decoded.
 DAMAGED = "the video breaks off: damaged data"
 INCOMPLETE = "the video breaks off: incomplete packet"
+UNENDED = "the video breaks off: the file ends before it says"
 #: Errors of a container behind which reading goes on (ours).
 ERRORS = 100
 #: Kinds of streams that lie beside a film: covers, thumbnails, stills.
@@ -71,6 +72,8 @@ TELLING = ("mov", "matroska", "flv", "mxf", "ivf", "rm", "avi", "asf")
 #: By how much a header may announce more than there is: seconds, and a part of the whole (ours; some writers round).
 SLACK_SECONDS = 0.5
 SLACK_PART = 0.01
+#: The first bytes of an ASF's file properties (its specification, 3.2): 24 behind them, the size of the file.
+ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 #: Seconds at the end of a video that are read to see whether it is whole (ours).
 TAIL = 5
 
@@ -133,6 +136,8 @@ def decode(path: Path, choose: Callable[[int], list[int]], most: int) -> Decoded
         codec = _codec(film, path.name, most)
         show = Shown(film, most)
         index = _read(container, film, KEPT)
+        if not _marked(container, path):
+            index.problem = index.problem or UNENDED
         total = index.total()
         wanted = choose(total)
         times = index.times()
@@ -167,6 +172,8 @@ def shortfall(path: Path, most: int) -> str:
         _codec(film, path.name, most)
         if any(entry.pos + entry.size > container.size for entry in film.index_entries):
             return "the video breaks off: its index leads behind the end of the file"
+        if not _marked(container, path):
+            return UNENDED
         seconds = _announced(container, film)
         if not seconds or ("mp4" in container.format.name and film.frames):  # that index is of all frames
             return ""
@@ -224,6 +231,21 @@ def _announced(container: Any, film: Any) -> float:
         return 0.0
     frames = float(film.frames / film.average_rate) if film.average_rate else 0.0
     return max(frames, (container.duration or 0) / 1_000_000)
+
+
+def _marked(container: Any, path: Path) -> bool:
+    """Whether a GIF or ASF ends where it says; True for other containers, whose packets tell."""
+    if container.format.name not in ("gif", "asf"):
+        return True
+    with path.open("rb") as file:
+        head = file.read(65536)
+        size = file.seek(0, 2)
+        file.seek(-1, 2)
+        last = file.read(1)
+    if container.format.name == "gif":
+        return last == b";"
+    place = head.find(ASF_PROPERTIES)
+    return place < 0 or int.from_bytes(head[place + 40 : place + 48], "little") <= size
 
 
 def _end(packet: Any) -> float:
@@ -356,14 +378,8 @@ def _read(container: Any, film: Any, most: int) -> _Index:
 
 
 def _hidden(codec: str, packet: Any) -> bool:
-    """Whether a packet holds only a picture to which others refer: its header's flag `show_frame` is 0."""
-    if codec in ("vp8", "libvpx"):  # RFC 6386, 9.1
-        return not memoryview(packet)[0] & 0x10
-    if codec in ("vp9", "libvpx-vp9"):  # VP9 bitstream specification, 6.2 and annex B: no superframe, no repetition
-        data = memoryview(packet)
-        first = data[0] << 1 if data[0] & 0x30 == 0x30 else data[0]
-        return data[-1] & 0xE0 != 0xC0 and not first & 0x0A
-    return False
+    """Whether a packet of VP8 holds only a picture to which others refer: `show_frame` is 0 (RFC 6386, 9.1)."""
+    return codec in ("vp8", "libvpx") and not memoryview(packet)[0] & 0x10
 
 
 class _Reader:
@@ -470,6 +486,7 @@ def _decode_run(codec: Any, packets: Iterable, count: int, wanted: set[int], sho
                 if packet.is_corrupt:
                     damaged = min(damaged, number)
             for frame in codec.decode(packet):
+                show.see(frame)
                 if h264 and frame.interlaced_frame:
                     return _Found({}, "", fields=True)
                 # not those shown before the keyframe; a frame without a known time is of the packet just read
@@ -523,6 +540,7 @@ def _count(path: Path, stream: int, wanted: set[int], show: Shown) -> _Counted:
                 problems.append(_why(error, codec, show, sized))
                 whole = False
             for frame in frames:
+                show.see(frame)
                 if frame.is_corrupt:
                     problems.append(DAMAGED)
                     whole = False

@@ -6,17 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["UPRIGHT", "Orientation", "Shown", "oriented"]
+from semdf.extraction.colours import PLAIN_CURVES, PLAIN_PRIMARIES, in_srgb
 
-#: Numbers of ITU-T H.273 for what swscale turns into sRGB. Primaries wider than those of sRGB: film, BT.2020, XYZ, P3.
-WIDE = (8, 9, 10, 11, 12)
-#: Transfer functions that a display for sRGB does not show as meant: linear, logarithmic, PQ, SMPTE 428, HLG.
-FOREIGN = (8, 9, 10, 16, 17, 18)
-#: Matrices of colours that swscale does not know: ICtCp and those that FFmpeg counts after it.
-UNKNOWN = (14, 15, 16, 17)
-BT709 = 1
-SRGB = 13
-UNSPECIFIED = 2
+__all__ = ["UPRIGHT", "Orientation", "Shown", "of_matrix", "oriented"]
+
+#: Numbers of matrices, ITU-T H.273 and FFmpeg's, by which swscale cannot make RGB of YCbCr: ICtCp and those behind it.
+UNKNOWN_MATRICES = (14, 15, 16, 17)
 
 
 class Orientation(NamedTuple):
@@ -59,6 +54,7 @@ class Shown:
     Attributes:
         most: Pixels that a picture may have.
         problem: "" or why a frame was left out, the first reason.
+        way: How the frames lie that were seen last.
     """
 
     def __init__(self, film: Any, most: int) -> None:
@@ -66,11 +62,20 @@ class Shown:
 
         self.most = most
         self.problem = ""
+        self.way = UPRIGHT
         self.aspect = float(film.sample_aspect_ratio or 1)
         self.reformat = VideoReformatter().reformat  # one for all frames: setting it up costs more than a frame
 
+    def see(self, frame: Any) -> None:
+        """Note how a frame lies. All that are decoded are to be seen: a stream may say it at keyframes alone."""
+        data = frame.side_data.get("DISPLAYMATRIX")
+        if data is not None:
+            self.way = of_matrix(np.frombuffer(data, np.int32).reshape(3, 3))
+        elif frame.key_frame:
+            self.way = UPRIGHT
+
     def __call__(self, frame: Any) -> np.ndarray | None:
-        """The picture of one frame."""
+        """The picture of the frame that was seen last."""
         size = self._square(frame)
         pixels = frame.width * frame.height
         if size:
@@ -78,11 +83,12 @@ class Shown:
         if pixels > self.most:
             self._leave(f"a frame has {frame.width} x {frame.height} pixels, more than {self.most}, the limit set")
             return None
-        if frame.colorspace in UNKNOWN:
-            self._leave(f"the colours of a frame must have a matrix that FFmpeg converts, found {frame.colorspace}")
+        image = self._coloured(frame, size)
+        if image is None:
+            kind = f"{frame.colorspace}, {frame.color_primaries}, {frame.color_trc}"
+            self._leave(f"matrix, primaries and curve of a frame's colours must be convertible to sRGB, found {kind}")
             return None
-        shown = self.reformat(frame, format="rgb24", threads=1, **size, **_colours(frame))
-        return oriented(shown.to_ndarray(), _orientation(frame))
+        return oriented(image, self.way)
 
     def _square(self, frame: Any) -> dict[str, int]:
         """The size at which pixels are square, if they are not: the shorter side grows, so that nothing is lost."""
@@ -92,22 +98,17 @@ class Shown:
             return {"width": round(frame.width * self.aspect), "height": frame.height}
         return {"width": frame.width, "height": round(frame.height / self.aspect)}
 
+    def _coloured(self, frame: Any, size: dict[str, int]) -> np.ndarray | None:
+        """[H, W, 3] uint8 sRGB; None where the colours are of a kind that is not known.
+
+        A player shows the numbers of BT.601 and BT.709 on a screen for sRGB without a change; so do we.
+        """
+        if frame.colorspace in UNKNOWN_MATRICES:
+            return None
+        if frame.color_trc in PLAIN_CURVES and frame.color_primaries in PLAIN_PRIMARIES:
+            return self.reformat(frame, format="rgb24", threads=1, **size).to_ndarray()
+        deep = self.reformat(frame, format="rgb48le", threads=1, **size).to_ndarray()
+        return in_srgb(deep, frame.color_trc, frame.color_primaries)
+
     def _leave(self, why: str) -> None:
         self.problem = self.problem or why
-
-
-def _orientation(frame: Any) -> Orientation:
-    data = frame.side_data.get("DISPLAYMATRIX")
-    return UPRIGHT if data is None else of_matrix(np.frombuffer(data, np.int32).reshape(3, 3))
-
-
-def _colours(frame: Any) -> dict[str, int]:
-    """Arguments of the reformatter that bring a frame's colours to sRGB; none where a player shows them as they are.
-
-    A player shows the numbers of BT.601 and BT.709 on a screen for sRGB without a change; so do we.
-    """
-    if frame.color_trc in FOREIGN:
-        return {"dst_color_trc": SRGB, "dst_color_primaries": BT709}
-    if frame.color_primaries in WIDE:
-        return {"dst_color_trc": frame.color_trc, "dst_color_primaries": BT709}
-    return {}

@@ -93,10 +93,10 @@ def test_unreadable_files_are_named(playable):
     texts = found(check(root))
     assert texts["unreadable"].splitlines() == [
         "1 (original_sequences/youtube/c23/videos/000.mp4) empty",
-        "2 (original_sequences/youtube/c23/videos/001.mp4, original_sequences/youtube/c23/videos/002.mp4) "
-        "with a header that cannot be decoded",
+        "2 (original_sequences/youtube/c23/videos/001.mp4, original_sequences/youtube/c23/videos/002.mp4); "
+        "the first: 001.mp4: must be a video, found invalid data found when processing input",
     ]
-    assert "cannot be decoded" not in found(check(root, headers=False))["unreadable"]
+    assert "002.mp4" not in found(check(root, headers=False))["unreadable"]
 
 
 def test_pictures_are_opened_too(tmp_path):
@@ -105,7 +105,8 @@ def test_pictures_are_opened_too(tmp_path):
         path.write_bytes(cv2.imencode(path.suffix, np.zeros((8, 8, 3), np.uint8))[1].tobytes())
     assert "unreadable" not in found(check(root))
     (root / "test/FE/Imagic/p1_0.png").write_bytes(b"not a picture")
-    assert "1 (test/FE/Imagic/p1_0.png) with a header" in found(check(root))["unreadable"]
+    said = "1 (test/FE/Imagic/p1_0.png); the first: p1_0.png: must be a picture with a header"
+    assert said in found(check(root))["unreadable"]
 
 
 def test_the_traps_are_told(tmp_path):
