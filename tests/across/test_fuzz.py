@@ -109,8 +109,9 @@ def pictures() -> dict[str, bytes]:
     """A small good picture of every kind, by file name; some under the ending of another kind."""
     image = np.random.default_rng(0).integers(0, 255, (24, 20, 3), dtype=np.uint8)
     files = {}
-    for name, form in (("a.jpg", "JPEG"), ("b.bmp", "BMP"), ("c.webp", "WEBP"), ("d.tif", "TIFF"), ("e.jpeg", "GIF"),
-                       ("f.tiff", "PPM"), ("g.png", "JPEG2000")):  # fmt: skip
+    forms = {"a.jpg": "JPEG", "b.bmp": "BMP", "c.webp": "WEBP", "d.tif": "TIFF"}
+    forms |= {"e.jpeg": "GIF", "f.tiff": "PPM", "g.png": "JPEG2000"}
+    for name, form in forms.items():
         data = io.BytesIO()
         Image.fromarray(image).save(data, form)
         files[name] = data.getvalue()
@@ -132,11 +133,16 @@ def test_pictures(reader, pictures, tmp_path, data, edits):
 @pytest.fixture(scope="module")
 def videos(data, tmp_path_factory) -> dict[str, bytes]:
     """Two of the smallest shipped videos, and one of each other kind."""
-    random, folder = np.random.default_rng(0), tmp_path_factory.mktemp("videos")
+    random = np.random.default_rng(0)
+    folder = tmp_path_factory.mktemp("videos")
     smallest = sorted(data.rglob("*.mp4"), key=lambda path: (path.stat().st_size, path.name))[:2]
-    made = {"c.avi": ("mpeg4", {}), "d.webm": ("libvpx-vp9", {"deadline": "realtime", "cpu-used": "8"}),
-            "e.ts": ("libx264", {}), "f.h264": ("libx264", {}), "g.mkv": ("libx265", {"x265-params": "log-level=none"}),
-            }  # fmt: skip
+    made = {
+        "c.avi": ("mpeg4", {}),
+        "d.webm": ("libvpx-vp9", {"deadline": "realtime", "cpu-used": "8"}),
+        "e.ts": ("libx264", {}),
+        "f.h264": ("libx264", {}),
+        "g.mkv": ("libx265", {"x265-params": "log-level=none"}),
+    }
     files = {f"{letter}.mp4": path.read_bytes() for letter, path in zip("ab", smallest, strict=True)}
     for name, (codec, options) in made.items():
         files[name] = write_video(folder / name, moving(8, random), codec=codec, options=options).read_bytes()
@@ -159,14 +165,32 @@ def faces(folder, people: int = 4) -> pd.DataFrame:
     with ShardWriter(folder / "d" / "m.tar") as tar:
         for person in range(people):
             tar.add(f"{person}.png", encode_png(draw(landmarks((48, 48), 70), 96, person)))
-    points = landmarks((48, 48), 70)
-    return pd.DataFrame(
-        [{"dataset": "d", "manipulation": "original", "video": f"d/original/{n}", "path": f"{n}.mp4", "label": "real",
-          "split": "train", "target": f"{n}", "source": "", "pristine": "", "compression": "", "frame": 0,
-          "sample": f"d/original/{n}/0000", "shard": "d/m.tar", "member": f"{n}.png", "regions_member": "",
-          "box": [0.0, 0.0, 96.0, 96.0], "landmarks": points.ravel().round(3).tolist(), "score": 1.0, "status": "ok"}
-         for n in range(people)]
-    )  # fmt: skip
+    points = landmarks((48, 48), 70).ravel().round(3).tolist()
+    rows = []
+    for n in range(people):
+        row = {
+            "dataset": "d",
+            "manipulation": "original",
+            "video": f"d/original/{n}",
+            "path": f"{n}.mp4",
+            "label": "real",
+            "split": "train",
+            "target": f"{n}",
+            "source": "",
+            "pristine": "",
+            "compression": "",
+            "frame": 0,
+            "sample": f"d/original/{n}/0000",
+            "shard": "d/m.tar",
+            "member": f"{n}.png",
+            "regions_member": "",
+            "box": [0.0, 0.0, 96.0, 96.0],
+            "landmarks": points,
+            "score": 1.0,
+            "status": "ok",
+        }
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 @pytest.fixture(scope="module")
@@ -190,10 +214,19 @@ def products(tmp_path_factory) -> dict[tuple[str, str], bytes]:
         with zipfile.ZipFile(folder / "stored.npz") as old, zipfile.ZipFile(folder / name, "w", method) as new:
             for member in old.namelist():
                 new.writestr(member, old.read(member))
-    names = {"new.pt": "tensors", "old.pt": "tensors", "w.safetensors": "weights", "m.parquet": "table",
-             "m.csv": "table", "t.tar": "tar"}  # fmt: skip
-    names |= {f"{method}.npz": "annotations" for method in ("stored", "deflated", "bzip2", "lzma")}
-    return {(what, name): (folder / name).read_bytes() for name, what in names.items()}
+    read_as = {
+        "new.pt": "tensors",
+        "old.pt": "tensors",
+        "w.safetensors": "weights",
+        "m.parquet": "table",
+        "m.csv": "table",
+        "t.tar": "tar",
+        "stored.npz": "annotations",
+        "deflated.npz": "annotations",
+        "bzip2.npz": "annotations",
+        "lzma.npz": "annotations",
+    }
+    return {(what, name): (folder / name).read_bytes() for name, what in read_as.items()}
 
 
 def test_good_products_are_read(reader, products, tmp_path):
@@ -491,10 +524,9 @@ def test_cells_of_manifests(crops, tmp_path, data, row, value, all_rows):
 @fuzzed(60)
 @given(data=st.data(), row=st.integers(0, 5), value=ODD, all_rows=st.booleans())
 def test_cells_of_score_tables(tmp_path, data, row, value, all_rows):
-    good = pd.DataFrame(
-        [{"dataset": "d", "manipulation": "m", "video": f"v{n // 2}", "target": "t", "pristine": "", "label": "real",
-          "split": "test", "frame": n % 2, "status": "ok", "p_fake": 0.5, "p_eye": 0.25} for n in range(6)]
-    )  # fmt: skip
+    good = pd.DataFrame({"dataset": "d", "manipulation": "m", "video": [f"v{n // 2}" for n in range(6)]})
+    good = good.assign(target="t", pristine="", label="real", split="test", frame=[n % 2 for n in range(6)])
+    good = good.assign(status="ok", p_fake=0.5, p_eye=0.25)
     frame = with_cell(good, data.draw(st.sampled_from(list(good))), row, value, all_rows)
     try:
         frame.to_parquet(tmp_path / "frames.parquet", index=False)
@@ -509,8 +541,8 @@ def test_cells_of_score_tables(tmp_path, data, row, value, all_rows):
 @fuzzed(60)
 @given(data=st.data(), value=ODD)
 def test_cells_of_a_table_for_extraction(tmp_path, data, value):
-    good = pd.DataFrame([{"dataset": "d", "manipulation": "m", "video": f"d/m/{n}", "path": f"{n}.png", "label": "real",
-                          "split": ""} for n in range(2)])  # fmt: skip
+    good = pd.DataFrame({"dataset": "d", "manipulation": "m", "video": ["d/m/0", "d/m/1"], "path": ["0.png", "1.png"]})
+    good = good.assign(label="real", split="")
     column = data.draw(st.sampled_from(["dataset", "manipulation", "video", "path"]))
     frame = with_cell(good, column, 1, value, False)
     made = ends(lambda: extract(frame, tmp_path, tmp_path / "out", Whole(), size=16), column, "x" * 200)
@@ -518,23 +550,21 @@ def test_cells_of_a_table_for_extraction(tmp_path, data, value):
 
 
 def test_the_edits_are_what_they_say():
-    assert edited(b"abcdef", [("set", 0.5, 1, b"xy")]) == b"abcxyf" and edited(b"ab", [("flip", 0, 0, b"")]) == b"`b"
-    assert edited(b"abcdef", [("cut", 0.5, 2, b"")]) == b"abcf" and edited(b"ab", [("insert", 0.5, 1, b"x")]) == b"axb"
-    assert (
-        edited(b"abcdef", [("repeat", 0.5, 2, b"")]) == b"abcdedef" and edited(b"abcd", [("end", 0.5, 1, b"")]) == b"ab"
-    )
+    assert edited(b"abcdef", [("set", 0.5, 1, b"xy")]) == b"abcxyf"
+    assert edited(b"ab", [("flip", 0, 0, b"")]) == b"`b"
+    assert edited(b"abcdef", [("cut", 0.5, 2, b"")]) == b"abcf"
+    assert edited(b"ab", [("insert", 0.5, 1, b"x")]) == b"axb"
+    assert edited(b"abcdef", [("repeat", 0.5, 2, b"")]) == b"abcdedef"
+    assert edited(b"abcd", [("end", 0.5, 1, b"")]) == b"ab"
 
 
 def test_the_number_of_cases_is_what_is_said():
-    functions = [
-        value for name, value in globals().items() if name.startswith("test_") and hasattr(value, "hypothesis")
-    ]
-    marks = [
-        [mark for mark in getattr(function, "pytestmark", []) if mark.name == "parametrize"] for function in functions
-    ]
-    times = [prod(len(mark.args[1]) for mark in found) for found in marks]
-    examples = [function._hypothesis_internal_use_settings.max_examples for function in functions]
-    made = sum(n * count for n, count in zip(times, examples, strict=True))
+    made = 0
+    for name, function in globals().items():
+        if name.startswith("test_") and hasattr(function, "hypothesis"):
+            marks = [mark for mark in getattr(function, "pytestmark", []) if mark.name == "parametrize"]
+            times = prod(len(mark.args[1]) for mark in marks)
+            made += times * function._hypothesis_internal_use_settings.max_examples
     assert made == (NIGHTLY_CASES if NIGHTLY else CASES) and NIGHTLY_CASES == 25 * CASES
     for name in ("Makefile", "SECURITY.md"):
         said = (ROOT / name).read_text()
