@@ -6,8 +6,10 @@ import glob
 import hashlib
 import json
 import os
+import re
 import socket
 import tempfile
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,6 +44,34 @@ __all__ = [
 FAR = 1e6
 #: Which errors of torch stand for errors of the system: their messages contain one of these names of its source files.
 _TORCH_FILES = ("inline_container", "iostream")
+
+
+class _Unread:
+    """What stands for a value that training scripts save beside the weights: nothing of its class is run."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def __setstate__(self, _: object) -> None:
+        pass
+
+
+#: Classes of such values by name, and what stands for them: settings (argparse, yacs), paths, and numbers of numpy.
+_UNREAD: dict[str, type] = {
+    "yacs.config.CfgNode": OrderedDict,
+    **dict.fromkeys(
+        [
+            "argparse.Namespace",
+            "pathlib.Path",
+            "pathlib.PosixPath",
+            "pathlib.WindowsPath",
+            "numpy.dtype",
+            "numpy.core.multiarray.scalar",
+            "numpy._core.multiarray.scalar",
+        ],
+        _Unread,
+    ),
+}
 
 
 @contextmanager
@@ -312,18 +342,29 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
 def read_tensors(path: str | Path) -> dict[str, Any]:
     """Read a dict that `torch.save` wrote: tensors and plain values, never code.
 
+    Settings, paths and numpy numbers, which training scripts save beside the weights, are passed over: something empty
+    stands for them.
+
     Raises:
         MissingError: There is no such file.
         DataError: It holds anything else.
     """
     import torch
+    from torch.serialization import safe_globals
 
     path = Path(path)
     if not path.is_file():
         raise MissingError(f"weights must be at {_shown(path)}, found none")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with safe_globals([(stub, name) for name, stub in _UNREAD.items()]):
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a file that it did not write
+        if found := re.search(r"Unsupported global: GLOBAL (\S+)|unsupported GLOBAL (\S+)", str(error)):
+            raise DataError(
+                f"weights {_shown(path)} must be tensors and plain values, found {found[1] or found[2]}, which is code "
+                "that reading does not run: where the file comes from, save the weights alone, "
+                "`torch.save({'model': model.state_dict()}, path)`"
+            ) from error
         raise DataError(f"weights {_shown(path)} must be tensors that torch.save wrote: {_brief(error)}") from error
     if not isinstance(state, dict):
         raise DataError(f"weights {_shown(path)} must be a dict, found {type(state).__name__}")
@@ -346,5 +387,8 @@ def _shown(path: Path) -> str:
 
 def _brief(error: Exception) -> str:
     """The first line of a library's error; the kind of the error stands before a short one."""
-    text = str(error).strip().partition("\n")[0][:300]
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # torch colours its messages
+    if found := re.search(r"WeightsUnpickler error: *(.+)", text):
+        text = found[1]
+    text = text.strip().partition("\n")[0][:300]
     return text if len(text) > 20 else f"{type(error).__name__} {text}".strip()

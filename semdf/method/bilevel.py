@@ -82,8 +82,9 @@ def gradient_of(loss: Tensor, leaves: Sequence[Tensor], keep: bool = False) -> G
             if "donated_buffer" not in str(error):
                 raise
             raise ParameterError(
-                "objective: must be compiled for several backward passes, found torch.compile with donated buffers: "
-                "set `torch._functorch.config.donated_buffer = False` before its first call"
+                "objective: must bear several backward passes, found torch.compile with donated buffers: "
+                "leave it uncompiled, or set `torch._functorch.config.donated_buffer = False` together with "
+                "TORCHINDUCTOR_FORCE_DISABLE_CACHES=1, as cached kernels are made for a single pass"
             ) from error
         return [leaf.grad for leaf in leaves]
 

@@ -278,6 +278,7 @@ class BinaryBaseline(Detector):
 def released(path: str | Path, hierarchy: Hierarchy, encoder: str = "ViT-B-32-quickgelu") -> JointEmbedding:
     """A checkpoint of the authors as a model, in eval mode: a CLIP state dict under "model", read strictly.
 
+    What their `save_checkpoint` writes beside it (optimizer, config, args) is passed over; no code of the file runs.
     Their features are not normalised, their logits have no offset, and OpenAI's CLIP needs QuickGELU.
     """
     return JointEmbedding(encoder, hierarchy, similarity="dot", pretrained=Path(path)).eval()

@@ -158,9 +158,9 @@ def create(
 
     Args:
         encoder: A name from `known()` or of open_clip.
-        pretrained: A file (`.safetensors`, or `.pt` that holds tensors only) with a CLIP state dict, perhaps
-            under "model" as the authors save theirs; or the tag "openai", fetched or from its cache: for the encoders
-            of OpenAI alone, whose files have pinned hashes.
+        pretrained: A file (`.safetensors`, or what `torch.save` wrote; no code of it runs) with a CLIP state dict,
+            perhaps under "model" as the authors save theirs, perhaps of a wrapped model (`module.`); or the tag
+            "openai", fetched or from its cache: for the encoders of OpenAI alone, whose files have pinned hashes.
         seed: Of the random weights; None draws from torch's global generator.
         quick_gelu: Compute with OpenAI's activation, whatever the encoder's own is. The files that OpenAI published
             always get it.
@@ -318,6 +318,15 @@ def _load(clip: open_clip.CLIP, path: Path) -> None:
             state = read_tensors(path)
         if isinstance(state.get("model"), dict):
             state = state["model"]
+        state = _unwrapped(state)
         clip.load_state_dict({name: value for name, value in state.items() if name not in SETTINGS})
     except (DataError, RuntimeError, TypeError, AttributeError, ValueError) as error:
         raise DataError(f"pretrained: {path.name!r} must hold this encoder's state dict, found {error}") from error
+
+
+def _unwrapped(state: dict[str, Any]) -> dict[str, Any]:
+    """The state of the model inside DataParallel or torch.compile, whose names all begin alike."""
+    for prefix in ("module.", "_orig_mod."):
+        if state and all(name.startswith(prefix) for name in state):
+            return _unwrapped({name.removeprefix(prefix): value for name, value in state.items()})
+    return state

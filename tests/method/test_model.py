@@ -1,9 +1,16 @@
 """Models: logits against open_clip's own passes, cached prompts, weights in and out, errors."""
 
+import argparse
 import copy
 import hashlib
 import json
+import os
+import pickle
+import sys
+import types
+from pathlib import Path
 
+import numpy as np
 import open_clip
 import pytest
 import safetensors.torch
@@ -517,6 +524,89 @@ def test_the_authors_checkpoints(quick, tmp_path):
         torch.testing.assert_close(model.logits(x), expected, rtol=1e-4, atol=1e-4)
         torch.testing.assert_close(model(x), marginals.marginals(expected, FFPP), rtol=1e-4, atol=1e-5)
     assert expected.std() > 0.01
+
+
+class CfgNode(dict):
+    """Settings as yacs keeps them: a dict with attributes."""
+
+    def __init__(self, values: dict) -> None:
+        super().__init__(values)
+        self.__dict__["__immutable__"] = False
+
+
+class Trap:
+    """An object whose reading runs code."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple:
+        return os.mkdir, (str(self.target),)
+
+
+def save_checkpoint(monkeypatch: pytest.MonkeyPatch, path: Path, state: dict, **more: object) -> None:
+    """What the authors' training writes; yacs is there when it writes, and not when we read."""
+    module = types.ModuleType("yacs.config")
+    module.CfgNode = CfgNode
+    layer = torch.nn.Linear(2, 2)
+    optimizer = torch.optim.AdamW(layer.parameters())
+    layer(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "yacs", types.ModuleType("yacs"))
+        patch.setitem(sys.modules, "yacs.config", module)
+        patch.setattr(CfgNode, "__module__", "yacs.config")
+        torch.save(
+            {
+                "model": state,
+                "optimizer": optimizer.state_dict(),
+                "max_accuracy": np.float64(98.7),
+                "epoch": 3,
+                "config": CfgNode({"MODEL": CfgNode({"NAME": "ViT-B/32", "SIZES": [1, 2]}), "OUT": Path("out")}),
+                "args": argparse.Namespace(cfg="configs/a.yaml", opts=None, nested=argparse.Namespace(lr=1e-4)),
+                **more,
+            },
+            path,
+        )
+
+
+@pytest.mark.parametrize("wrapped", ["", "module.", "_orig_mod.", "module._orig_mod."])
+def test_the_authors_checkpoints_as_their_training_writes_them(quick, tmp_path, monkeypatch, wrapped):
+    state = openai_state(torch.Generator().manual_seed(0))
+    torch.save({"model": state}, tmp_path / "plain.pth")
+    path = tmp_path / "ckpt_epoch_3.pth"
+    save_checkpoint(monkeypatch, path, {f"{wrapped}{name}": value for name, value in state.items()})
+    with pytest.raises(pickle.UnpicklingError, match="Unsupported global"):
+        torch.load(path)
+    assert "yacs" not in sys.modules
+    expected, found = (released(p, FFPP, quick).state_dict() for p in (tmp_path / "plain.pth", path))
+    assert expected.keys() == found.keys()
+    assert all(torch.equal(value, found[name]) for name, value in expected.items())
+
+
+def test_code_in_a_checkpoint_never_runs_and_is_named(quick, tmp_path, monkeypatch):
+    state = openai_state(torch.Generator().manual_seed(0))
+    path = tmp_path / "ckpt.pth"
+    save_checkpoint(monkeypatch, path, state, extra=Trap(tmp_path / "ran"))
+    message = r"found \w+\.mkdir, which is code .* save the weights alone, `torch.save\(\{'model'"
+    with pytest.raises(DataError, match=message):
+        released(path, FFPP, quick)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("damage", ["cut", "page", "pickle"])
+def test_messages_about_files_of_another_kind_are_whole_and_without_colours(quick, tmp_path, damage):
+    path = tmp_path / "ckpt.pth"
+    torch.save({"model": openai_state(torch.Generator().manual_seed(0))}, path)
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:5000])
+    elif damage == "page":
+        path.write_text("<!DOCTYPE html><html><body>Quota exceeded</body></html>")
+    else:
+        path.write_bytes(pickle.dumps({"model": print}))
+    with pytest.raises(DataError, match="'ckpt.pth' must hold this encoder's state dict, found weights") as error:
+        released(path, FFPP, quick)
+    assert "\x1b" not in str(error.value) and len(str(error.value)) < 700
 
 
 @pytest.mark.parametrize(("drop", "add"), [("visual.proj", None), (None, "extra.weight")])

@@ -19,11 +19,13 @@ is one of `runs.objective` at once. Files whose names begin with `_` hold what s
 
 Nothing here is about faces: the objective is any torch module that returns one loss a task: a tensor `[K]`, a list or
 tuple of scalars, or, if the tasks have names, a dict of scalars. Gradients are those of `loss.backward()`, also for
-parameters that are tied, sparse, unused, frozen or checkpointed. What cannot be served is refused with a word on what to
-change: modules that average gradients themselves (DistributedDataParallel), hooks after accumulation, modules compiled
-for one backward pass where several are needed, and, under `auto_lambda` and `auto_lambda_fd`, scripted modules and
-parameters that are kept in lists or closures. NaN and infinity, in a loss or a gradient, are refused by the name of the
-task, before weights, parameters, `p.grad` or buffers change.
+parameters that are tied, sparse, unused, frozen or checkpointed. What cannot be served is refused, and the message says
+what to change:
+
+- modules that average gradients themselves (DistributedDataParallel), and hooks after accumulation;
+- modules compiled for one backward pass, where a strategy needs several;
+- under `auto_lambda` and `auto_lambda_fd` scripted modules, and parameters that are kept in lists or closures;
+- NaN and infinity in a loss or a gradient, by the name of the task. Weights, parameters, `p.grad` and buffers stay.
 
 Three regressions that share a layer; what counts is the first, the second helps it, the third is noise. Auto-lambda
 finds out:
