@@ -11,7 +11,7 @@ from torch import nn
 
 from semdf.artifacts import read_json, read_weights, write_json, write_weights
 from semdf.errors import DataError, ParameterError
-from semdf.method import hierarchy, towers
+from semdf.method import hierarchy, towers, weighting
 from semdf.method.model import BinaryBaseline, Detector, JointEmbedding, NodeHeads
 from semdf.params import Objective, Section, Train
 
@@ -203,9 +203,10 @@ def _unread(config: Config) -> set[str]:
         unread.add("train.text_lr")
     if config.train.pretrained:
         unread.update(["train.positions", "variant.positions"])
-    if config.objective not in ("auto_lambda", "auto_lambda_fd"):
+    name = "equal" if binary else config.objective
+    if not getattr(weighting.find(name), "needs_upper", False):
         unread.add("variant.upper")
-    if config.objective != "auto_lambda":
+    if "variant.virtual" not in weighting.run_fields(name).values():
         unread.add("variant.virtual")
     return unread
 

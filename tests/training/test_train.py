@@ -131,7 +131,7 @@ def test_the_virtual_step_of_adamw_is_refused_where_there_is_none():
 
 def test_the_table_of_ablations_is_whole():
     assert set(runs.ABLATIONS) == set(get_args(Ablation)) and not set(runs.ABLATIONS) & set(get_args(Objective))
-    assert set(get_args(Objective)) == {"binary", *weighting.known()} - {"jacobian"}
+    assert set(get_args(Objective)) == {"binary", *weighting.known()}
     with pytest.raises(ParameterError, match="run 'gradnorm': objective: Input should be"):
         runs.configure("gradnorm", 0, BLOCK, {"size": 128, "alignment": "native", "margin": 1.3})
     with pytest.raises(ValidationError, match="must hold the root"):
