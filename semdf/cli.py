@@ -18,7 +18,7 @@ from semdf.faces.choose import FINDERS, choose
 if TYPE_CHECKING:
     import pandas as pd
 
-    from semdf.explanation.verdict import Verdict
+    from semdf.explanation.verdict import Detector, Verdict
     from semdf.faces.finders import FaceFinder
     from semdf.faces.parsing import Parser
     from semdf.forging.presets import Preset
@@ -60,7 +60,15 @@ def _finder_options(command: Callable) -> Callable:
         show_default=True,
         help="Where faces come from; auto: annotations if given or with the data, else RetinaFace.",
     )
-    return finder(weights(annotations(command)))
+    longest = click.option(
+        "--longest",
+        type=click.IntRange(32),
+        default=640,
+        show_default=True,
+        help="RetinaFace: frames are shrunk to this side to find faces, pixels. Small faces in large pictures, such as "
+        "panoramas, need more.",
+    )
+    return finder(weights(annotations(longest(command))))
 
 
 def _shard(_ctx: click.Context, _option: click.Parameter, value: str | None) -> tuple[int, int] | None:
@@ -111,6 +119,7 @@ def score(
     finder: str,
     weights: Path | None,
     annotations: Path | None,
+    longest: int,
 ) -> None:
     """Say of each picture or video in FILES whether it is a fake, and what was altered.
 
@@ -122,7 +131,7 @@ def score(
     from semdf.explanation.verdict import sentence
 
     detector = load_detector(model or find_detector())
-    finders = [_finder(path, finder, weights, annotations) for path in files]
+    finders = [_finder(path, finder, weights, annotations, longest) for path in files]
     failed = 0
     for path, faces in zip(files, finders, strict=True):
         verdict = _judge(path, detector, frames, faces)
@@ -198,6 +207,7 @@ def extract(
     finder: str,
     weights: Path | None,
     annotations: Path | None,
+    longest: int,
     face: str,
     device: str,
     max_pixels: int,
@@ -225,7 +235,16 @@ def extract(
     rows = reader.read(root)
     for line in beside(root, rows, reader):
         click.echo(line, err=True)
-    faces = choose(finder, root, annotations=annotations, weights=weights, largest=max_array, face=face, device=device)
+    faces = choose(
+        finder,
+        root,
+        annotations=annotations,
+        weights=weights,
+        largest=max_array,
+        face=face,
+        device=device,
+        longest=longest,
+    )
     manifest = run(rows, root, out, faces, shard=shard, limits=Limits(max_pixels, max_bytes), **settings)
     folder = part_of(out, shard) if shard else out
     _report(manifest, folder / "manifest.parquet", "crops")
@@ -359,15 +378,17 @@ def _parser(preset: Preset, manifest: pd.DataFrame | None) -> Parser | None:
     return parser
 
 
-def _finder(path: Path, finder: str, weights: Path | None, annotations: Path | None) -> FaceFinder | MissingError:
+def _finder(
+    path: Path, finder: str, weights: Path | None, annotations: Path | None, longest: int
+) -> FaceFinder | MissingError:
     """What finds the faces of a file, or what is missing for it, which need not be missing for the other files."""
     try:
-        return choose(finder, path, annotations=annotations, weights=weights)
+        return choose(finder, path, annotations=annotations, weights=weights, longest=longest)
     except MissingError as error:
         return error
 
 
-def _judge(path: Path, detector: Any, frames: int, faces: FaceFinder | MissingError) -> Verdict:
+def _judge(path: Path, detector: Detector, frames: int, faces: FaceFinder | MissingError) -> Verdict:
     """The verdict on one file; its status is what is missing for finding its faces, if anything is."""
     from semdf.explanation.verdict import Verdict, judge
     from semdf.faces.finders import Whole

@@ -21,9 +21,17 @@ __all__ = ["Evidence", "Verdict", "judge", "sentence"]
 class Detector(Protocol):
     """What `semdf.evaluation.detector.load_detector` returns."""
 
-    hierarchy: Hierarchy
-    nodes: tuple[str, ...]
-    crop: dict
+    @property
+    def hierarchy(self) -> Hierarchy:
+        """The label hierarchy."""
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """Names of the columns of `score`."""
+
+    @property
+    def crop(self) -> dict:
+        """Arguments for `semdf.faces.crops.crop`."""
 
     def score(self, crops: np.ndarray) -> np.ndarray:
         """Marginals [n, N] of crops [n, H, W, 3] uint8."""
