@@ -18,6 +18,7 @@ from _media import celeb_df, draw, faceforensics, landmarks, write_video
 from click.testing import CliRunner
 from facexlib.detection.retinaface import RetinaFace as Network
 
+import semdf.cli
 import semdf.evaluation.detector
 import semdf.explanation.verdict
 import semdf.extraction.extract
@@ -396,3 +397,20 @@ def test_wrong_words_are_answered(run, tmp_path, words, found):
 def test_a_binary_detector_names_nothing():
     verdict = Verdict("a.mp4", "ok", {"fake": 0.7}, 2)
     assert sentence(verdict, hierarchy.load("ffpp")) == "a.mp4, 2 frames: Fake (70 %)."
+
+
+def test_small_faces_in_large_pictures_can_be_looked_for(run, picture, tmp_path, monkeypatch):
+    """The side at which RetinaFace looks is an option of both commands that find faces."""
+    sides = []
+
+    def choose(name, path, **wish):
+        sides.append(wish["longest"])
+        return semdf.faces.finders.Whole()
+
+    monkeypatch.setattr(semdf.cli, "choose", choose)
+    path = picture("a.png", 200)
+    assert run("score", path).exit_code == run("score", path, "--longest", "3000").exit_code == 0
+    words = ("extract", tmp_path, tmp_path / "out", "--layout", "pictures", "--size", "32", "--workers", "1")
+    assert run(*words, "--longest", "2000").exit_code == 0
+    assert run("score", path, "--longest", "9").exit_code == 2
+    assert sides == [640, 3000, 2000]

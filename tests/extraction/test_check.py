@@ -94,7 +94,7 @@ def test_unreadable_files_are_named(playable):
     assert texts["unreadable"].splitlines() == [
         "1 (original_sequences/youtube/c23/videos/000.mp4) empty",
         "2 (original_sequences/youtube/c23/videos/001.mp4, original_sequences/youtube/c23/videos/002.mp4); "
-        "the first: 001.mp4: must be a video, found invalid data found when processing input",
+        "the first: 001.mp4: must have a video stream, found none",
     ]
     assert "002.mp4" not in found(check(root, headers=False))["unreadable"]
 

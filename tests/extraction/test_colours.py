@@ -45,7 +45,7 @@ def plain(light: np.ndarray) -> np.ndarray:
 
 
 def film(path, signal, codec, primaries, curve, matrix):
-    """Three grey-free frames of one colour, whose numbers are `signal`, coded as 10 bits YCbCr by `matrix`."""
+    """Three frames of one colour, whose numbers are `signal`, coded as 10 bits YCbCr by `matrix`."""
     red, blue = {BT709: (0.2126, 0.0722), BT2020: (0.2627, 0.0593)}[matrix]
     y = red * signal[0] + (1 - red - blue) * signal[1] + blue * signal[2]
     cb = (signal[2] - y) / (2 - 2 * blue)
@@ -132,7 +132,6 @@ def test_a_profile_of_srgb_or_none_changes_nothing(tmp_path, random):
 def test_pixels_become_square(tmp_path, random, name, aspect):
     """The shorter side grows; a circle is a circle."""
     image = np.full((96, 128, 3), 40, np.uint8)
-    stored_axes = (30, round(30 * aspect)) if aspect < 1 else (round(30 / aspect), 30)
     cv2.ellipse(
         image,
         (64, 48),

@@ -1,15 +1,27 @@
 """Which stream is the film, what is a frame of it, and what is said when a part of it is missing."""
 
+import json
 from fractions import Fraction
+from pathlib import Path
+from typing import ClassVar
 
 import av
 import numpy as np
+import pandas as pd
 import pytest
 from _films import write_fields
 from _media import counting, moving, write_video
+from click.testing import CliRunner
 
+from semdf.cli import main
 from semdf.errors import DataError
+from semdf.evaluation import detector
+from semdf.extraction import check
+from semdf.extraction.extract import extract
 from semdf.extraction.video import flaw, read_frames, spread
+from semdf.faces.finders import Whole
+from semdf.method import hierarchy
+from semdf.storage.columns import LAYOUT
 
 
 def grey(sample) -> list[float]:
@@ -207,3 +219,53 @@ def test_a_film_that_ends_a_little_early_is_whole(tmp_path):
         data[at : at + 8] = np.array([milliseconds + more], ">f8").tobytes()
         path.write_bytes(data)
         assert bool(flaw(path)) == problem == bool(read_frames(path, 4).problem)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm", ".avi", ".flv"])
+def test_every_command_says_what_is_missing(tmp_path, random, monkeypatch, suffix):
+    """`check`, `extract`, `score` and `score --json`; the answer on the rest is given."""
+    codec = {".webm": "libvpx-vp9", ".avi": "mpeg4"}.get(suffix, "libx264")
+    root = tmp_path / "films"
+    for name in ("whole", "half"):
+        film(root / "real" / f"{name}{suffix}", random, codec)
+    half = root / "real" / f"half{suffix}"
+    half.write_bytes(half.read_bytes()[: half.stat().st_size // 2])
+    common = dict.fromkeys(LAYOUT, "") | {
+        "dataset": "films",
+        "manipulation": "original",
+        "label": "real",
+        "status": "ok",
+    }
+    paths = [f"real/{name}{suffix}" for name in ("whole", "half")]
+    rows = pd.DataFrame([common | {"path": path, "video": f"films/original/{path}"} for path in paths])
+    made = extract(rows, root, tmp_path / "out", Whole(), frames=6, size=16)
+    said = made.loc[made["path"] == f"real/half{suffix}", "status"]
+    assert (said.iloc[:-1] == "ok").all() and said.iloc[-1].startswith("incomplete video: the video ")
+    assert (made.loc[made["path"] == f"real/whole{suffix}", "status"] == "ok").all()
+
+    findings = list(check._unreadable(rows, root, headers=True))
+    assert [finding.kind for finding in findings] == ["incomplete"] and findings[0].problem
+    assert f"1 (real/half{suffix}); the first: the video breaks off" in findings[0].text
+
+    monkeypatch.setattr(detector, "find_detector", lambda: Path("run"))
+    monkeypatch.setattr(detector, "load_detector", lambda path: Detector())
+    words = ["score", "--finder", "whole", str(half), str(root / "real" / f"whole{suffix}")]
+    result = CliRunner().invoke(main, words)
+    first, second = result.output.splitlines()
+    assert result.exit_code == 1 and " (incomplete video: the video " in first and ": Fake (" in first
+    assert "incomplete" not in second
+    result = CliRunner().invoke(main, [*words, "--json"])
+    first, second = map(json.loads, result.output.splitlines())
+    assert result.exit_code == 1 and first["status"].startswith("incomplete video: the video ") and first["p"]
+    assert second["status"] == "ok"
+
+
+class Detector:
+    """Takes everything for a fake."""
+
+    hierarchy = hierarchy.load("ffpp")
+    nodes = hierarchy.nodes
+    crop: ClassVar = {"size": 64, "alignment": "similarity", "margin": 1.3}
+
+    def score(self, crops):
+        return np.full((len(crops), len(self.nodes)), 0.9, np.float32)
