@@ -119,6 +119,9 @@ Ablation = Literal[
     "full_text_rate",
     "augmented",
     "positions",
+    "no_camera",
+    "prompt_directions",
+    "moving_statistics",
 ]
 #: Names of other training data: `semdf.ablation.matrix.DATA` says which.
 Data = Literal[
@@ -240,6 +243,43 @@ class Parser(Section):
     threads: Count
 
 
+def _rising(limits: list[float]) -> list[float]:
+    """Refuse a range whose end lies below its start."""
+    if limits[0] > limits[1]:
+        raise ValueError("must not fall")
+    return limits
+
+
+#: Two numbers of one kind, the first not above the second.
+Range = Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=2, max_length=2), AfterValidator(_rising)]
+Qualities = Annotated[
+    list[Annotated[int, Field(ge=1, le=100)]], Field(min_length=2, max_length=2), AfterValidator(_rising)
+]
+Shares = Annotated[
+    list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=2, max_length=2), AfterValidator(_rising)
+]
+
+
+class Camera(Section):
+    """What the pictures of a pair go through in training, both alike (see `semdf.training.camera`).
+
+    Attributes:
+        untouched: Share of the pairs that stay as they are.
+        second: Share of the others to which two things are done instead of one.
+        blur: Range of the standard deviation of a Gaussian, pixels, above 0.
+        resize: Range of the share of the side that a picture is shrunk to before it is enlarged again.
+        noise: Range of the standard deviation of noise, grey levels.
+        jpeg: Range of the quality.
+    """
+
+    untouched: Share
+    second: Share
+    blur: Range
+    resize: Shares
+    noise: Range
+    jpeg: Qualities
+
+
 class Train(Section):
     """How a detector is trained. Fields with a default are not in the `config.json` of older runs."""
 
@@ -268,6 +308,9 @@ class Train(Section):
     flip: bool = True
     augment: Literal["none", "sjedd"] = "none"
     scale: Positive = 3.0
+    directions: Literal["prompts", "orthogonal"] = "prompts"
+    statistics: Literal["moving", "resting"] = "moving"
+    camera: Camera | None = None
     positions: Positive = 1.0
     betas: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)] = [0.9, 0.98]
     clip: Annotated[float, Field(ge=0)] = 1.0
@@ -281,7 +324,7 @@ class Ablate(Section):
     groups: dict[str, Annotated[list[Run], Field(min_length=2)]] = Field(min_length=1)
     seeds: list[Seed] = Field(min_length=1)
     fewer_seeds: dict[str, Count]
-    changes: dict[str, bool | int | float | str]
+    changes: dict[str, bool | int | float | str | None]
     frames: Count
     processes: Count
     resamples: Annotated[int, Field(ge=100)]

@@ -21,11 +21,12 @@ from semdf.errors import DataError, ParameterError
 __all__ = ["LAYERS", "conceal", "iou", "layer", "log_odds", "maps", "pointing_game"]
 
 #: Stages of a convolutional tower that a map can be taken from; the earlier, the finer and the less specific (ours).
-LAYERS = ("layer2", "layer3", "layer4")
+#: A cell of their maps is 8, 16 or 32 pixels wide. The number is the place in the blocks of timm's EfficientNet.
+LAYERS = {"layer2": 2, "layer3": 4, "layer4": 6}
 
 
 def layer(model: nn.Module, name: str = "layer3") -> nn.Module:
-    """The module that maps are taken from: a stage of a ResNet tower, or a ViT's last block but one.
+    """The module that maps are taken from: a stage of a convolutional tower, or a ViT's last block but one.
 
     The very last block's tokens would carry no gradient but the class token's.
 
@@ -38,8 +39,12 @@ def layer(model: nn.Module, name: str = "layer3") -> nn.Module:
         return visual.transformer.resblocks[-2]
     if name not in LAYERS:
         raise ParameterError(f"layer must be one of {', '.join(LAYERS)}, found {name!r}")
+    if hasattr(visual, "trunk") and len(getattr(visual.trunk, "blocks", ())) > LAYERS[name]:
+        return visual.trunk.blocks[LAYERS[name]]
     if not hasattr(visual, name):
-        raise ParameterError(f"model must have a ResNet or ViT image tower, found {type(visual).__name__}")
+        raise ParameterError(
+            f"model must have a ResNet, EfficientNet or ViT image tower, found {type(visual).__name__}"
+        )
     return getattr(visual, name)
 
 

@@ -19,12 +19,15 @@ from semdf.errors import ParameterError
 from semdf.method import fast_clip, marginals, prompts, towers
 from semdf.method.hierarchy import Hierarchy
 
-__all__ = ["BinaryBaseline", "Detector", "JointEmbedding", "NodeHeads", "released"]
+__all__ = ["BinaryBaseline", "Detector", "JointEmbedding", "NodeHeads", "orthogonal", "released"]
 
 #: Cosines are multiplied by this at the start (ours). The logits of a legal state's nodes are added up, and untrained
 #: prompts are nearly parallel: at 10, CLIP's own order of size, the first pictures are fake at log-odds of 14 +- 3
 #: whatever the prior says, and training starts from saturated probabilities.
 SCALE = 3.0
+
+#: Added to the squared lengths of prompts before they are made orthogonal, so that equal prompts have a factor (ours).
+JITTER = 1e-5
 
 #: The authors divide the dot product of features by this (released code).
 DIVISOR = 10.0
@@ -35,10 +38,12 @@ class Detector(nn.Module):
 
     Attributes:
         frozen: The tower that is not trained (see `freeze`).
+        resting: Whether batch normalisation keeps the statistics that it has (see `rest`).
     """
 
     image: towers.ImageTower
     frozen: str = "none"
+    resting: bool = False
 
     def freeze(self, tower: str) -> Self:
         """Train all but one tower, from now on.
@@ -57,11 +62,23 @@ class Detector(nn.Module):
                     parameter.requires_grad_(name != tower)
         return self.train(self.training)
 
+    def rest(self) -> Self:
+        """Keep the running statistics of batch normalisation from now on; its gains and offsets are trained.
+
+        Pretrained statistics are those of far more pictures than a batch has, and a step takes a fifth less time.
+        """
+        self.resting = True
+        return self.train(self.training)
+
     def train(self, mode: bool = True) -> Self:
-        """Set training mode, or eval mode; a frozen image tower stays in eval mode."""
+        """Set training mode, or eval mode; what is frozen or at rest stays in eval mode."""
         super().train(mode)
         if self.frozen == "image":
             self.image.eval()
+        if self.resting:
+            for part in self.image.modules():
+                if isinstance(part, nn.BatchNorm2d):
+                    part.eval()
         return self
 
     @property
@@ -141,6 +158,8 @@ class JointEmbedding(NodeDetector):
         precision: Of the image tower, "float32" or "bfloat16".
         vocabulary: "prompts" keeps the token embeddings that the prompts use, "full" all of them. Same outputs.
         scale: What cosines are multiplied by at the start; learned on.
+        directions: What images are compared with: the features of the "prompts" as they are [R], or "orthogonal"
+            ones: of each prompt what it says beyond those before it in the hierarchy (see `orthogonal`; ours).
     """
 
     def __init__(
@@ -157,14 +176,17 @@ class JointEmbedding(NodeDetector):
         vocabulary: str = "prompts",
         seed: int | None = None,
         scale: float = SCALE,
+        directions: str = "prompts",
         quick_gelu: bool = False,
     ) -> None:
         super().__init__(hierarchy, structure, prior)
+        _choose("directions", directions, ("prompts", "orthogonal"))
         _choose("similarity", similarity, ("cosine", "dot"))
         _choose("wording", wording, ("single", "antonyms"))
         _choose("vocabulary", vocabulary, ("prompts", "full"))
         self.similarity = similarity
         self.wording = wording
+        self.directions = directions
         clip = towers.create(encoder, pretrained, seed, quick_gelu)
         sentences = prompts.sentences(hierarchy)
         if wording == "antonyms":
@@ -187,6 +209,8 @@ class JointEmbedding(NodeDetector):
 
     def compare(self, image: Tensor, text: Tensor) -> Tensor:
         """Logits `[B, N]` from image features `[B, D]` and those of all prompts `[N or 2N, D]`."""
+        if self.directions == "orthogonal":
+            text = orthogonal(text)
         if self.similarity == "dot":
             closeness = image @ text.T / DIVISOR
         else:
@@ -222,7 +246,27 @@ class JointEmbedding(NodeDetector):
 
     def extra_repr(self) -> str:
         """Its options."""
-        return f"{super().extra_repr()}, similarity={self.similarity!r}, wording={self.wording!r}"
+        options = f"similarity={self.similarity!r}, wording={self.wording!r}, directions={self.directions!r}"
+        return f"{super().extra_repr()}, {options}"
+
+
+def orthogonal(text: Tensor) -> Tensor:
+    """Of each text `[N, D]` what it says beyond those before it, as unit vectors `[N, D]` at right angles.
+
+    Prompts of one template are nearly parallel (mean cosine 0.84 with random weights): their logits rise and fall
+    together and hardly name what was altered. These directions are Gram and Schmidt's, by a Cholesky factor (ours).
+
+    Raises:
+        ParameterError: There are more texts than dimensions.
+    """
+    if text.shape[0] > text.shape[1]:
+        raise ParameterError(
+            f"directions: must be at most {text.shape[1]}, one a dimension, found {text.shape[0]} prompts"
+        )
+    unit = F.normalize(text, dim=-1)
+    shift = JITTER * torch.eye(len(unit), dtype=unit.dtype, device=unit.device)
+    factor = torch.linalg.cholesky(unit @ unit.T + shift)
+    return torch.linalg.solve_triangular(factor, unit, upper=False)
 
 
 class NodeHeads(NodeDetector):
@@ -290,7 +334,7 @@ def _headed(
     """An image tower, and a linear layer on its features that is drawn from the same seed."""
     clip = towers.create(encoder, pretrained, seed, quick_gelu)
     with towers.seeded(seed):
-        head = nn.Linear(clip.visual.output_dim, outputs)
+        head = nn.Linear(clip.text_projection.shape[1], outputs)
     return towers.ImageTower(clip.visual, precision), head
 
 

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from semdf.artifacts import read_tensors, read_weights
 from semdf.errors import DataError, MissingError, ParameterError
+from semdf.method import imagenet
 from semdf.method.fast_clip import QuickMlp, encode_image, lean
 
 __all__ = [
@@ -127,6 +128,8 @@ class ImageTower(nn.Module):
         depends on where it lies (ours).
         """
         place: Any = getattr(self.visual, "attnpool", self.visual)
+        if not hasattr(place, "positional_embedding"):
+            raise ParameterError(f"positions: must be 1 for a tower without an embedding of positions, found {factor}")
         with torch.no_grad():
             place.positional_embedding.mul_(factor)
 
@@ -160,7 +163,9 @@ def create(
         encoder: A name from `known()` or of open_clip.
         pretrained: A file (`.safetensors`, or what `torch.save` wrote; no code of it runs) with a CLIP state dict,
             perhaps under "model" as the authors save theirs, perhaps of a wrapped model (`module.`); or the tag
-            "openai", fetched or from its cache: for the encoders of OpenAI alone, whose files have pinned hashes.
+            "openai", fetched or from its cache: for the encoders of OpenAI alone, whose files have pinned hashes; or
+            "imagenet": the image tower of `semdf-lite` from an installed package (see `semdf.method.imagenet`), beside
+            a random text tower.
         seed: Of the random weights; None draws from torch's global generator.
         quick_gelu: Compute with OpenAI's activation, whatever the encoder's own is. The files that OpenAI published
             always get it.
@@ -176,6 +181,8 @@ def create(
     text = config["text_cfg"]
     if config.get("custom_text") or "hf_model_name" in text or text.get("no_causal_mask"):
         raise ParameterError(f"encoder: must have CLIP's own causal text tower, found {encoder!r}")
+    if pretrained == imagenet.TAG:
+        return _with_imagenet(encoder, config, seed)
     if pretrained and not _is_file(pretrained):
         return _fetch(encoder, str(pretrained))
     if quick_gelu or (pretrained and _is_openai(Path(pretrained))):
@@ -189,6 +196,20 @@ def create(
         for name, parameter in clip.visual.named_parameters():
             if name.startswith("layer") and name.endswith("bn3.weight"):
                 nn.init.ones_(parameter)
+    return clip
+
+
+def _with_imagenet(encoder: str, config: dict[str, Any], seed: int | None) -> open_clip.CLIP:
+    """Both towers, the image tower with ImageNet weights; its projection and the text tower are random."""
+    tower = config["vision_cfg"].get("timm_model_name", "none of timm")
+    if tower != imagenet.TOWER:
+        raise ParameterError(
+            f"pretrained {imagenet.TAG!r}: encoder must have the tower {imagenet.TOWER}, found {tower} in {encoder!r}"
+        )
+    with seeded(seed):
+        clip = open_clip.CLIP(**config)
+    visual: Any = clip.visual
+    imagenet.load(visual.trunk)
     return clip
 
 
@@ -210,7 +231,8 @@ def seeded(seed: int | None) -> Iterator[None]:
 
 def preprocess(visual: Any) -> Preprocess:
     """Size, mean and std of an image tower; CLIP's where the weights do not say otherwise."""
-    given = getattr(visual, "preprocess_cfg", {})
+    trunk = getattr(visual, "trunk", None)  # timm's network says itself what it was made for
+    given = getattr(trunk, "default_cfg", None) or getattr(visual, "preprocess_cfg", {})
     size = visual.image_size[0] if isinstance(visual.image_size, tuple | list) else visual.image_size
     mean = tuple(given.get("mean", open_clip.OPENAI_DATASET_MEAN))
     std = tuple(given.get("std", open_clip.OPENAI_DATASET_STD))

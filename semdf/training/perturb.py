@@ -20,7 +20,7 @@ import numpy as np
 
 from semdf.errors import DataError, ParameterError
 
-__all__ = ["DISTORTIONS", "LEVELS", "TRAINING", "Distortion", "augment", "distort", "distort_clip", "draw"]
+__all__ = ["DISTORTIONS", "LEVELS", "TRAINING", "Distortion", "augment", "distort", "distort_clip", "draw", "jpeg"]
 
 LEVELS = (1, 2, 3, 4, 5)
 BLOCK = 8  # pixels, side of a grey block
@@ -91,13 +91,18 @@ def _resize(image: Image, share: float, _: np.random.Generator) -> Image:
     return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
-def _jpeg(image: Image, quality: float, _: np.random.Generator) -> Image:
+def jpeg(image: Image, quality: float) -> Image:
+    """A picture `[H, W, 3] uint8` that went through JPEG of this quality, 1 to 100."""
     done, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, int(quality)])
     if not done:
         raise DataError(f"JPEG: picture must be one that can be encoded, found shape {list(image.shape)}")
     bgr = cv2.imdecode(data, cv2.IMREAD_COLOR)
     assert bgr is not None, "it was encoded here"
     return np.ascontiguousarray(bgr[..., ::-1])
+
+
+def _jpeg(image: Image, quality: float, _: np.random.Generator) -> Image:
+    return jpeg(image, quality)
 
 
 _DF = "DeeperForensics-1.0, released code"

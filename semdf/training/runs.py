@@ -35,13 +35,16 @@ ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
     "optimiser_step": {"variant": {"virtual": "adamw"}},
     "frozen_text": {"variant": {"freeze": "text"}},
     "frozen_image": {"variant": {"freeze": "image"}},
-    "pretrained": {"train": {"pretrained": "pretrained/clip/model.safetensors"}},
-    "scratch": {"train": {"pretrained": ""}},
+    "pretrained": {"train": {"encoder": "semdf-mini", "pretrained": "pretrained/clip/model.safetensors"}},
+    "scratch": {"train": {"encoder": "semdf-mini", "pretrained": "", "statistics": "moving", "directions": "prompts"}},
     "unpaired": {"train": {"paired": False}},
     "no_prior": {"train": {"prior": False}},
     "full_text_rate": {"train": {"text_lr": 1.0}},
     "augmented": {"train": {"augment": "sjedd"}},
     "positions": {"train": {"positions": 20.0}, "variant": {"positions": "all"}},
+    "no_camera": {"train": {"camera": None}},
+    "prompt_directions": {"train": {"directions": "prompts"}},
+    "moving_statistics": {"train": {"statistics": "moving"}},
 }
 
 
@@ -196,7 +199,7 @@ def _unread(config: Config) -> set[str]:
     if binary:
         unread.update(["train.prior", "variant.structure", "variant.outputs", "variant.levels", "variant.unobserved"])
     if binary or variant.outputs == "heads":
-        unread.update(["train.similarity", "train.scale", "train.text_lr", "variant.wording"])
+        unread.update(["train.similarity", "train.scale", "train.directions", "train.text_lr", "variant.wording"])
         if variant.freeze == "text":
             unread.add("variant.freeze")
     if variant.freeze == "text":
@@ -240,10 +243,17 @@ def build(config: Config, rates: Sequence[float] | None = None) -> Detector:
         if v.outputs == "heads":
             model = NodeHeads(t.encoder, tree, **common)
         else:
-            words: dict[str, Any] = {"similarity": t.similarity, "scale": t.scale, "wording": v.wording}
+            words: dict[str, Any] = {
+                "similarity": t.similarity,
+                "scale": t.scale,
+                "wording": v.wording,
+                "directions": t.directions,
+            }
             model = JointEmbedding(t.encoder, tree, **words, **common)
-    if not t.pretrained and (config.objective != "binary" or v.positions == "all"):
+    if not t.pretrained and t.positions != 1 and (config.objective != "binary" or v.positions == "all"):
         model.image.enlarge_positions(t.positions)
+    if t.statistics == "resting":
+        model.rest()
     return model.freeze(v.freeze)
 
 
@@ -267,8 +277,8 @@ def load(folder: Path) -> tuple[Detector, Config]:
     except ValidationError as error:
         raise DataError(f"{folder.name}/config.json must describe a run: {error.errors()[0]['msg']}") from None
     state = read_weights(folder / "model.safetensors")
-    # the file holds every weight: nothing pretrained is needed to fill the model first
-    train = config.train.model_copy(update={"pretrained": ""})
+    # the file holds every weight: how the model was filled before its training does not matter any more
+    train = config.train.model_copy(update={"pretrained": "", "positions": 1.0})
     model = build(config.model_copy(update={"train": train}))
     try:
         model.load_state_dict(state)

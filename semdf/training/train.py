@@ -24,6 +24,7 @@ from semdf.method.losses import CrossEntropy, Fidelity
 from semdf.method.model import Detector
 from semdf.params import Train
 from semdf.training import determinism, distributed, perturb
+from semdf.training.camera import shoot
 from semdf.training.checkpoints import keep, resume
 from semdf.training.datasets import Samples, hold_out, select
 from semdf.training.pairs import count_batches, nearest_frames, pair_batches, shuffled_batches
@@ -352,11 +353,17 @@ def _prepare(model: Detector, config: Config, drawn: _Drawn) -> Batch:
     mine = distributed.share(size)
     indices = drawn.indices[mine]
     pictures = drawn.samples.images[indices]
+    # a fake and its source, which is half a batch further on, get the same numbers if they are to be seen alike
+    views_drawn = size // 2 if t.paired and t.same_view else size
+    if t.camera:
+        seeds = _seeds(drawn.random, views_drawn)
+        seen = [
+            shoot(pictures[k].numpy(), t.camera, seeds[place % views_drawn]) for k, place in enumerate(mine.tolist())
+        ]
+        pictures = torch.from_numpy(np.stack(seen))
     if t.augment == "sjedd":
         randoms = drawn.random.spawn(size)  # leaves the random source of the views as it was
         pictures = torch.from_numpy(perturb.augment(pictures.numpy(), [randoms[place] for place in mine.tolist()]))
-    # a fake and its source, which is half a batch further on, get the same numbers if they are to be cut alike
-    views_drawn = size // 2 if t.paired and t.same_view else size
     images = views(
         pictures,
         model.image_size,
@@ -372,6 +379,12 @@ def _prepare(model: Detector, config: Config, drawn: _Drawn) -> Batch:
     if config.variant.unobserved == "masked":
         return inputs, targets, drawn.samples.observed[indices].to(where)
     return inputs, targets
+
+
+def _seeds(random: np.random.Generator, count: int) -> list[np.random.SeedSequence]:
+    """New seeds from a generator, whose numbers stay as they were."""
+    seeds: Any = random.bit_generator.seed_seq
+    return seeds.spawn(count)
 
 
 def _options(config: Config, optimiser: torch.optim.AdamW) -> dict[str, object]:
