@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from semdf import params
 from semdf.errors import DataError, MissingError, ParameterError
 from semdf.method import fast_clip, hierarchy, marginals, prompts, towers
-from semdf.method.model import BinaryBaseline, JointEmbedding, NodeHeads, released
+from semdf.method.model import BinaryBaseline, JointEmbedding, NodeHeads, orthogonal, released
 from semdf.pipeline import ROOT
 from semdf.training import runs
 
@@ -652,3 +652,21 @@ def test_errors_of_names_and_images(tiny):
         model.normalise(torch.zeros(1, 3, 32, 32))
     with pytest.raises(ParameterError, match="logits: must be finite"):
         model(torch.full((1, 3, 32, 32), torch.nan))
+
+
+def test_orthogonal_directions_say_what_each_prompt_adds():
+    text = torch.randn(10, 64, dtype=torch.float64) + 3  # nearly parallel, as prompts of one template are
+    found = orthogonal(text)
+    torch.testing.assert_close(found @ found.T, torch.eye(10, dtype=torch.float64), atol=1e-3, rtol=0)
+    first = torch.nn.functional.normalize(text[0], dim=0)
+    torch.testing.assert_close(found[0], first, atol=1e-4, rtol=0)  # the root's prompt stays as it is
+    inside = found[:4] @ torch.linalg.qr(text[:4].T).Q  # of the span of the first four, nothing is left outside
+    torch.testing.assert_close(inside.norm(dim=1), torch.ones(4, dtype=torch.float64), atol=1e-3, rtol=0)
+
+
+def test_orthogonal_directions_have_a_finite_slope_even_for_equal_prompts():
+    text = torch.ones(4, 8, requires_grad=True)
+    orthogonal(text).sum().backward()
+    assert text.grad.isfinite().all()
+    with pytest.raises(ParameterError, match="at most 2, one a dimension, found 3 prompts"):
+        orthogonal(torch.ones(3, 2))
