@@ -151,7 +151,8 @@ class JointEmbedding(NodeDetector):
     Args:
         encoder: See `towers.create`; so for `pretrained`, `seed` and `quick_gelu`.
         hierarchy: Its nodes are the outputs; node 0's marginal is the score, fake above 0.5.
-        similarity: "cosine" with a learned scale, or "dot": features not normalised, / 10, as released.
+        similarity: "cosine" with a learned scale, or "dot": image features not normalised; with the prompts' features
+            / 10, as released, and with unit directions as it is.
         wording: "single" prompts, or "antonyms": each logit is the similarity to the node's prompt less that to
             its opposite (a variant the authors tried; the opposites' words are ours).
         structure: See `NodeDetector`; so for `prior`.
@@ -212,7 +213,7 @@ class JointEmbedding(NodeDetector):
         if self.directions == "orthogonal":
             text = orthogonal(text)
         if self.similarity == "dot":
-            closeness = image @ text.T / DIVISOR
+            closeness = image @ text.T / (DIVISOR if self.directions == "prompts" else 1.0)
         else:
             cosines = F.normalize(image, dim=-1) @ F.normalize(text, dim=-1).T
             closeness = self.text.logit_scale.exp() * cosines
