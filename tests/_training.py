@@ -12,7 +12,11 @@ from semdf.training.datasets import Samples
 from semdf.training.runs import Config
 
 TREE = hierarchy.load("ffpp")
-BLOCK = YAML(typ="safe").load((ROOT / "params.yaml").read_text())["train"]
+_PARAMS = YAML(typ="safe").load((ROOT / "params.yaml").read_text())
+
+#: The block `train` of the pipeline, and the same for the small encoder from random weights, which small trainings take.
+DEFAULT = _PARAMS["train"]
+BLOCK = {**DEFAULT, **_PARAMS["ablate"]["base"]}
 
 
 def config(objective="equal", variant=None, **changes) -> Config:

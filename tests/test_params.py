@@ -92,7 +92,7 @@ def test_the_authors_settings_are_those_that_the_parameters_quote():
 
 
 def test_scientific_notation_is_a_number(tmp_path):
-    text = (ROOT / "params.yaml").read_text().replace("lr: 2.0e-3", "lr: 6e-7")
+    text = (ROOT / "params.yaml").read_text().replace("lr: 1.0e-3", "lr: 6e-7")
     assert "6e-7" in text
     (tmp_path / "params.yaml").write_text(text)
     assert params.read(tmp_path / "params.yaml")["train"].lr == 6e-7

@@ -266,7 +266,7 @@ def orthogonal(text: Tensor) -> Tensor:
         )
     unit = F.normalize(text, dim=-1)
     shift = JITTER * torch.eye(len(unit), dtype=unit.dtype, device=unit.device)
-    factor = torch.linalg.cholesky(unit @ unit.T + shift)
+    factor = torch.linalg.cholesky_ex(unit @ unit.T + shift).L  # not finite where the texts are not: no error here
     return torch.linalg.solve_triangular(factor, unit, upper=False)
 
 

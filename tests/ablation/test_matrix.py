@@ -16,7 +16,7 @@ from semdf.storage.tars import ShardWriter, encode_png
 from semdf.training.runs import Crop, configure
 
 BLOCKS = params.read(ROOT / "params.yaml")
-TRAIN = BLOCKS["train"].model_dump()
+TRAIN = params.check("train", BLOCKS["train"].model_dump() | BLOCKS["ablate"].base).model_dump()
 SIZE = BLOCKS["extract"].size
 CROP = Crop(size=SIZE, alignment="native", margin=1.3)
 
@@ -216,11 +216,11 @@ def test_the_stored_matrix_belongs_to_its_scores():
 
 
 @pytest.mark.parametrize("objective", ["binary", "auto_lambda"])
-def test_a_default_training_of_the_matrix_is_the_one_of_the_pipeline(objective):
+def test_a_default_training_of_the_matrix_is_the_one_of_the_former_pipeline(objective):
     """Equal settings, equal seed, another way to get there: only the rounding of the stored scores differs."""
     stored = pd.read_csv(ROOT / "ablations" / "auc.csv").query("run == @objective + '+default' and seed == 0")
     stored = stored.set_index("dataset")["auc"]
-    made = pd.read_csv(ROOT / "figures" / "auc.csv").query("run == @objective + '-0'").set_index("row")["auc"]
+    made = pd.read_csv(ROOT / "docs" / "former" / "auc.csv").query("run == @objective + '-0'").set_index("row")["auc"]
     both = sorted(set(stored.index) & set(made.index))
     assert len(both) > 15 and "DiffusionFace" in both
     np.testing.assert_allclose(stored[both], made[both], rtol=0, atol=4e-3)
