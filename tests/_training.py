@@ -14,7 +14,7 @@ from semdf.training.runs import Config
 TREE = hierarchy.load("ffpp")
 _PARAMS = YAML(typ="safe").load((ROOT / "params.yaml").read_text())
 
-#: The block `train` of the pipeline, and the same for the small encoder from random weights, which small trainings take.
+#: The block `train` of the pipeline, and the same with the small encoder from random weights, for small trainings.
 DEFAULT = _PARAMS["train"]
 BLOCK = {**DEFAULT, **_PARAMS["ablate"]["base"]}
 
