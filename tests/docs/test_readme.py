@@ -170,6 +170,16 @@ def test_what_it_says_of_the_filter_is_measured():
     assert set.intersection(*beyond) == {"Celeb-DF-v2", "DFDC", "FFSC", "FaceShifter"}
 
 
+def test_the_auc_under_distortion_that_it_quotes_is_that_of_the_figures():
+    tables = [pd.read_csv(folder / "robustness.csv") for folder in (ROOT / "figures" / "robustness", FORMER)]
+    tables = [table[table["run"] == "auto_lambda-0"].set_index(["distortion", "level"])["auc"] for table in tables]
+    names = {"JPEG": "JPEG", "resizing": "resize", "noise": "noise", "blur": "blur"}
+    for said, name in names.items():
+        (line,) = [row for row in PRESENT.splitlines() if row.startswith(f"| {said} |")]
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        assert cells[1:3] == [f"{table[name, 3]:.2f}" for table in tables], said
+
+
 def test_the_means_over_unknown_data_sets_are_those_of_the_tables():
     def means(folder: Path) -> pd.Series:
         table = pd.read_csv(folder / "auc.csv").query("manipulation == 'all'")
