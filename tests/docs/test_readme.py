@@ -189,7 +189,7 @@ def test_the_means_over_unknown_data_sets_are_those_of_the_tables():
 
     now, former = means(ROOT / "figures"), means(FORMER)
     said = ", ".join(f"{now[run]:.2f}" for run in ("binary-0", "equal-0", "auto_lambda-0"))
-    assert f"{said} on average (baseline, equal weights, bi-level weights)" in PRESENT
+    assert f"{said} on average (baseline, equal weights, bi-level weights" in PRESENT
     assert f"the former detector {former.min():.2f} to {former.max():.2f}" in PRESENT
     filtered = pd.read_csv(ROOT / "figures" / "shortcuts" / "shortcuts.csv").query("run == 'filter'")
     assert f"the filter {filtered[filtered['row'] != 'FaceForensics++']['auc'].mean():.2f}" in PRESENT
