@@ -67,6 +67,8 @@ UNENDED = "the video breaks off: the file ends before it says"
 ERRORS = 100
 #: Kinds of streams that lie beside a film: covers, thumbnails, stills.
 BESIDE = ("attached_pic", "timed_thumbnails", "still_image")
+#: Codecs of pictures: a stream of these may be a thumbnail that is not marked as one, and another one is preferred.
+STILLS = ("bmp", "mjpeg", "png", "tiff", "webp")
 #: Containers whose header tells how long the video is. Of others, FFmpeg estimates it from what is there.
 TELLING = ("mov", "matroska", "flv", "mxf", "ivf", "rm", "avi", "asf")
 #: By how much a header may announce more than there is: seconds, and a part of the whole (ours; some writers round).
@@ -186,7 +188,8 @@ def shortfall(path: Path, most: int) -> str:
 def _film(container: Any, name: str) -> Any:
     """The stream that a player shows: as FFmpeg's own program chooses, the largest one, or the one marked as default.
 
-    Covers and thumbnails, or a stream of one frame beside a film, are none.
+    Covers and thumbnails are none, and what may be one that is not marked as such comes last: a stream of one frame, or
+    of a codec of pictures.
 
     Raises:
         DataError: There is no film.
@@ -203,13 +206,14 @@ def _film(container: Any, name: str) -> Any:
     return max(films, key=_rank)
 
 
-def _rank(stream: Any) -> tuple[bool, int]:
+def _rank(stream: Any) -> tuple[bool, bool, int]:
     from av.stream import Disposition
 
     codec = stream.codec_context
-    pixels = codec.width * codec.height if codec is not None else -1
+    if codec is None:
+        return False, False, 0
     bonus = 5_000_000 if stream.disposition & Disposition.default else 0  # FFmpeg's, in pixels
-    return stream.frames != 1, pixels + bonus
+    return stream.frames != 1, codec.name not in STILLS, codec.width * codec.height + bonus
 
 
 def _codec(film: Any, name: str, most: int) -> Any:

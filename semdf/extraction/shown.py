@@ -23,6 +23,8 @@ class Orientation(NamedTuple):
 
 
 UPRIGHT = Orientation(False, False, False)
+#: By quarters of a turn, counter-clockwise.
+TURNS = (UPRIGHT, Orientation(True, False, True), Orientation(False, True, True), Orientation(True, True, False))
 
 
 def oriented(image: np.ndarray, how: Orientation) -> np.ndarray:
@@ -68,7 +70,11 @@ class Shown:
 
     def see(self, frame: Any) -> None:
         """Note how a frame lies. All that are decoded are to be seen: a stream may say it at keyframes alone."""
-        data = frame.side_data.get("DISPLAYMATRIX")
+        try:
+            data = frame.side_data.get("DISPLAYMATRIX")
+        except ValueError:  # PyAV 18 does not know the EXIF data of motion JPEG beside it; a reflection is then lost
+            self.way = TURNS[round(frame.rotation / 90) % 4]
+            return
         if data is not None:
             self.way = of_matrix(np.frombuffer(data, np.int32).reshape(3, 3))
         elif frame.key_frame:

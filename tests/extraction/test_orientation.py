@@ -1,11 +1,13 @@
 """Films and pictures are seen as a player shows them: turned, mirrored and transposed, in every container."""
 
+import io
 from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
 from _media import moving, write_video
+from PIL import Image
 
 from semdf.extraction.video import read_frames
 
@@ -90,3 +92,30 @@ def test_a_stream_s_own_word_is_obeyed(tmp_path, random, name, way):
     plain = read_frames(tmp_path / f"plain{path.suffix}", 3).images
     for one, two in zip(plain, read_frames(path, 3).images, strict=True):
         np.testing.assert_array_equal(placed(one, WAYS[way]), two)
+
+
+@pytest.mark.parametrize(("orientation", "turns"), [(1, 0), (6, -1), (3, 2), (8, 1)])
+@pytest.mark.parametrize("name", ["a.avi", "a.mkv", "a.mov"])
+def test_motion_jpeg_of_a_camera_is_turned(tmp_path, random, name, orientation, turns):
+    """Its frames carry EXIF data."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image = moving(1, random, 48, 64)[0]
+    data = io.BytesIO()
+    Image.fromarray(image).save(data, "JPEG", exif=exif, quality=95, subsampling=0)
+    path = tmp_path / name
+    with av.open(str(path), "w") as target:
+        stream = target.add_stream("mjpeg", rate=25)
+        stream.height, stream.width = image.shape[:2]
+        stream.pix_fmt = "yuvj444p"
+        stream.codec_context.open()
+        for number in range(5):
+            packet = av.Packet(data.getvalue())
+            packet.stream = stream
+            packet.pts = packet.dts = number
+            packet.time_base = Fraction(1, 25)
+            packet.is_keyframe = True
+            target.mux(packet)
+    sample = read_frames(path, 3)
+    assert sample.total == 5 and not sample.problem
+    assert np.abs(sample.images[0].astype(int) - np.rot90(image, turns)).mean() < 12

@@ -70,6 +70,7 @@ COVER = av.stream.Disposition.attached_pic
         ("cover behind.mp4", [("libx264", FILM), ("png", LARGE)], (DEFAULT, COVER)),
         ("thumbnail first.mkv", [("mjpeg", SMALL), ("libx264", FILM)], ()),
         ("thumbnail first.mov", [("png", SMALL), ("libx264", FILM)], ()),
+        ("large picture first.mkv", [("mjpeg", LARGE), ("libx264", FILM)], ()),
         ("preview first.mkv", [("libx264", [image[:16, :16] + 90 for image in FILM]), ("libx264", FILM)], ()),
         (
             "default behind.mkv",
