@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
+# workers of `make test`; 0 runs all tests in one process
+WORKERS ?= 2
 RESULTS := data.dvc dvc.lock runs figures pretrained ablations docs/rendered
 STORED := data.dvc parser pretrain ablate
 
@@ -22,7 +24,7 @@ $(VENV)/.done: pyproject.toml requirements.txt constraints.txt
 	touch $@
 
 reproduce: setup        ## bring every result up to date from the embedded data
-	python -m semdf.mend
+	python -m semdf.pipeline.dvc_repair
 	dvc repro --pull
 	@echo
 	@echo "Results: figures/ (tables and figures), docs/rendered/ (executed notebooks), runs/ (curves, weights)."
@@ -30,16 +32,16 @@ reproduce: setup        ## bring every result up to date from the embedded data
 
 test: setup             ## run all tests
 	dvc pull -q $(STORED)
-	python $(WITH) -m pytest
+	python $(WITH) -m pytest -n $(WORKERS)
 
-fuzz: setup             ## 22,600 mutated inputs instead of 904 and others each time, and more kills of DVC (20 minutes)
+fuzz: setup             ## 28,000 mutated inputs instead of 1120 and others each time, and more kills of DVC (20 minutes)
 	dvc pull -q data.dvc
-	HYPOTHESIS_PROFILE=nightly python -m pytest tests/test_fuzz.py tests/test_kill_dvc.py
+	HYPOTHESIS_PROFILE=nightly python -m pytest tests/across/test_fuzz.py tests/pipeline/test_kill_dvc.py
 
 verify: setup           ## recompute everything and compare with the committed results, bit for bit
 	rm -rf scratch logs
 	dvc pull -q $(STORED)
-	python -m semdf.mend
+	python -m semdf.pipeline.dvc_repair
 	dvc repro --force
 	git diff --exit-code -- $(RESULTS)
 	@test -z "$$(git status --porcelain -- $(RESULTS))" && echo "verified: equal to what is committed"
@@ -48,7 +50,7 @@ lab: setup              ## open the notebooks in JupyterLab
 	jupyter lab notebooks/00_tour.ipynb
 
 editions: setup         ## write the notebooks without and with the solutions of their exercises
-	python -m semdf.editions --out scratch/editions
+	python -m semdf.pipeline.editions --out scratch/editions
 
 site: setup             ## build the site from the executed notebooks (needs the extra `site`; three minutes)
 	python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[site]'
@@ -61,9 +63,9 @@ serve:                  ## show the site at http://localhost:8000
 data: setup             ## render the embedded data anew (needs the extra `people`; half an hour)
 	python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[people]'
 	dvc get -q --force . data --out scratch/shipped
-	python -m semdf.people.benchmarks --out data --seed 0
+	python -m people.benchmarks.build --out data --seed 0
 	-dvc status data.dvc
-	python -m semdf.people.compare data scratch/shipped
+	python -m people.audit.compare data scratch/shipped
 
 benchmark: setup        ## measure steps, inference, data and evaluation, beside the released way (alone on the machine, an hour)
 	python -m benchmarks.step --batch 8

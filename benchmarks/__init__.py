@@ -1,1 +1,1 @@
-"""Benchmarks: what a step of training and what inference cost, beside the released way of doing them."""
+"""Benchmarks: seconds and memory of training, scoring, data and evaluation, some beside the released way."""

@@ -1,10 +1,12 @@
 """Cost of finding a donor among 10^2 to 10^6 crops: `python -m benchmarks.donors [--size 100 1000] [--dry]`.
 
-A made-up manifest of one data set and split: one video in five is real, 32 crops a video, 68 landmarks of jittered
-faces, skin tones in memory. A go is one draw of a donor: `nearest` is the pairing of the preset sjedd (real donors, a
-fifth of the crops), `pose` that of sladd (forged donors, four fifths); both look at a pool of a bounded size, `all` is
-`nearest` without that bound; `build` is what a process does once before it draws. `size` counts all crops. One process
-and one thread.
+The manifest is made up, of one data set and split: one video in five is real, 32 crops a video, 68 landmarks of
+jittered faces, skin tones in memory. One go is one draw of a donor. `size` counts all crops. One process, one thread.
+
+    nearest   the pairing of the preset sjedd: real donors, a fifth of the crops, from a pool of bounded size
+    pose      the pairing of the preset sladd: forged donors, four fifths of the crops, from such a pool
+    all       as `nearest`, from all crops instead of a pool
+    build     what a process does once before it draws
 """
 
 from collections.abc import Callable
@@ -14,15 +16,18 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.scaling import Make, run
-from semdf.pairing import POOL, Donors
+from semdf.forging.donors import POOL, Donors
 
-FRAMES, REALS = 32, 5
+FRAMES = 32  # of a video
+VIDEOS = 5  # of a person, one of them real
 
 
 def crops(rows: int, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
     """A manifest of so many usable crops, with the columns that pairing looks at, and their skin tones `[n, 3]`."""
-    random, video = np.random.default_rng(seed), np.arange(rows) // FRAMES
-    person, method = video // REALS, video % REALS  # of each person one real video and four fakes
+    random = np.random.default_rng(seed)
+    video = np.arange(rows) // FRAMES
+    person = video // VIDEOS
+    method = video % VIDEOS
     label = np.array(["real", "Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures"], object)[method]
     number = person.astype(str).astype(object)
     other = (person + 1).astype(str).astype(object)
@@ -37,7 +42,7 @@ def crops(rows: int, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
     )
     face = random.uniform(0, 300, (68, 2))
     points = np.empty((rows, 136))
-    for start in range(0, rows, 65536):  # in parts: the peak memory is to be that of pairing
+    for start in range(0, rows, 65536):  # in parts, so that the peak of the memory is that of pairing
         part = points[start : start + 65536]
         part[:] = face.ravel() + random.normal(0, 10, part.shape)
     table["landmarks"] = list(points)
@@ -45,14 +50,22 @@ def crops(rows: int, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
 
 
 def _draw(rows: int, pairing: str, source: str, pool: int | None = POOL) -> Callable[[], object]:
-    donors, random, turn = Donors(*crops(rows), pairing, source, pool=pool), np.random.default_rng(1), count()
-    targets = np.flatnonzero(np.arange(rows) // FRAMES % REALS == 0)
-    return lambda: donors.draw(int(targets[next(turn) * FRAMES % len(targets)]), random)
+    table, tones = crops(rows)
+    donors = Donors(table, tones, pairing, source, pool=pool)
+    random = np.random.default_rng(1)
+    turn = count()
+    targets = np.flatnonzero(np.arange(rows) // FRAMES % VIDEOS == 0)
+
+    def draw() -> object:
+        target = targets[next(turn) * FRAMES % len(targets)]
+        return donors.draw(int(target), random)
+
+    return draw
 
 
 def _build(rows: int) -> Callable[[], object]:
-    known = crops(rows)
-    return lambda: Donors(*known)
+    table, tones = crops(rows)
+    return lambda: Donors(table, tones)
 
 
 THINGS: dict[str, Make] = {

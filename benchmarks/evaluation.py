@@ -1,30 +1,34 @@
 """Cost of evaluation and of tables over 10^2 to 10^6 rows: `python -m benchmarks.evaluation [--size 100 1000] [--dry]`.
 
-Score tables are made up: 8 data sets, 20 frames a video, 10 videos a person, scores that overlap. Bootstraps draw
-RESAMPLES times, a tenth of the pipeline's; their cost is proportional to that. Manifests have the columns of the stage
-`extract`, with 68 landmarks a row. One process and one thread.
+Score tables are made up: 8 data sets, 20 frames a video, 10 videos a person; scores of reals and fakes overlap.
+Bootstraps draw RESAMPLES times, a tenth of the pipeline's number; their cost is proportional to it. Manifests have the
+columns of the stage `extract`, with 68 landmarks a row. One process and one thread.
 """
 
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from benchmarks.scaling import Make, run
-from semdf import evaluate, intervals
 from semdf.artifacts import read_table, write_table
-from semdf.manifest import COLUMNS, LAYOUT
+from semdf.evaluation import evaluate, intervals
+from semdf.storage.manifest import COLUMNS, LAYOUT
 
 RESAMPLES = 100
-FRAMES, VIDEOS, DATASETS = 20, 10, 8
+FRAMES = 20  # of a video
+VIDEOS = 10  # of a person
+DATASETS = 8
 NODES = ("fake", "expression", "identity", "inconsistency", "eye", "eyebrow", "lip", "mouth", "nose", "skin")
 
 
 def scores(rows: int, frames: int, seed: int = 0) -> pd.DataFrame:
     """A score table of so many rows, `frames` of each video; every other video is a fake."""
-    random, number = np.random.default_rng(seed), np.arange(rows)
+    random = np.random.default_rng(seed)
+    number = np.arange(rows)
     video = number // frames
     fake = video % 2
     dataset = np.char.add("set", (video // 2 % DATASETS).astype(str))
@@ -53,7 +57,8 @@ def videos(rows: int) -> pd.DataFrame:
 
 def manifest(rows: int) -> pd.DataFrame:
     """A manifest of so many crops."""
-    table, random = scores(rows, FRAMES), np.random.default_rng(1)
+    table = scores(rows, FRAMES)
+    random = np.random.default_rng(1)
     names = table["video"] + "/" + table["frame"].astype(str)
     shard = table["dataset"] + "/" + table["manipulation"] + ".tar"
     made = table[[*LAYOUT, "label", "split", "target", "pristine", "frame", "status"]].assign(
@@ -64,9 +69,19 @@ def manifest(rows: int) -> pd.DataFrame:
     return made
 
 
-def _arrays(rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+class Scored(NamedTuple):
+    """Arrays of so many videos: whether they are fakes, the scores of two detectors, who is shown."""
+
+    fake: np.ndarray
+    p: np.ndarray
+    other: np.ndarray
+    people: np.ndarray
+
+
+def scored(rows: int) -> Scored:
+    """The columns of `videos`; the score of another node stands for that of a second detector."""
     table = videos(rows)
-    return tuple(table[name].to_numpy() for name in ("fake", "p_fake", "p_identity", "target"))
+    return Scored(*(table[name].to_numpy() for name in ("fake", "p_fake", "p_identity", "target")))
 
 
 def _video_scores(rows: int, how: str = "mean") -> Callable[[], object]:
@@ -75,23 +90,23 @@ def _video_scores(rows: int, how: str = "mean") -> Callable[[], object]:
 
 
 def _measure(rows: int) -> Callable[[], object]:
-    fake, p, *_ = _arrays(rows)
-    return lambda: evaluate.measure(fake, p, 0.5)
+    of = scored(rows)
+    return lambda: evaluate.measure(of.fake, of.p, 0.5)
 
 
 def _bootstrap(rows: int) -> Callable[[], object]:
-    fake, p, _, people = _arrays(rows)
-    return lambda: intervals.auc_interval(fake, p, clusters=people, resamples=RESAMPLES, seed=0)
+    of = scored(rows)
+    return lambda: intervals.auc_interval(of.fake, of.p, clusters=of.people, resamples=RESAMPLES, seed=0)
 
 
 def _paired(rows: int) -> Callable[[], object]:
-    fake, a, b, people = _arrays(rows)
-    return lambda: intervals.auc_difference(fake, a, b, clusters=people, resamples=RESAMPLES, seed=0)
+    of = scored(rows)
+    return lambda: intervals.auc_difference(of.fake, of.p, of.other, clusters=of.people, resamples=RESAMPLES, seed=0)
 
 
 def _delong(rows: int) -> Callable[[], object]:
-    fake, a, b, _ = _arrays(rows)
-    return lambda: intervals.delong_test(fake, a, b)
+    of = scored(rows)
+    return lambda: intervals.delong_test(of.fake, of.p, of.other)
 
 
 def _summarise(rows: int) -> Callable[[], object]:
@@ -100,14 +115,19 @@ def _summarise(rows: int) -> Callable[[], object]:
 
 
 def _write(rows: int) -> Callable[[], object]:
-    table, folder = manifest(rows), tempfile.TemporaryDirectory()
+    table = manifest(rows)
+    folder = tempfile.TemporaryDirectory()
     return lambda: write_table(table, Path(folder.name) / "manifest.parquet")
 
 
 def _read(rows: int) -> Callable[[], object]:
     folder = tempfile.TemporaryDirectory()
     path = write_table(manifest(rows), Path(folder.name) / "manifest.parquet")
-    return lambda: (folder, read_table(path, (*LAYOUT, *COLUMNS)))
+
+    def read() -> tuple[object, pd.DataFrame]:
+        return folder, read_table(path, (*LAYOUT, *COLUMNS))  # the folder is named here, so that it is not yet removed
+
+    return read
 
 
 THINGS: dict[str, Make] = {

@@ -1,8 +1,8 @@
 """Forgeries a second on one core: `python -m benchmarks.expansion [--size 144 317]`.
 
-Rendered people of the embedded data, cut and scaled to each size, are forged by every preset; drawing the donor is part
-of it, reading and writing pictures is not. `skin_tone` is what pairing reads of a possible donor: its crop, from the
-tar, and the colour of its cheeks. Each is measured in a process of its own, by its processor time.
+Rendered people of the embedded data, cut and scaled to each size, are forged by every preset. Drawing the donor is
+part of what is measured, reading and writing pictures is not. `skin_tone` is what pairing reads of a possible donor:
+its crop, from the tar, and the colour of its cheeks. Each is measured in a process of its own, by its processor time.
 """
 
 import argparse
@@ -18,14 +18,16 @@ import numpy as np
 from benchmarks.quiet import Watch
 from benchmarks.record import record, row
 from benchmarks.scaling import peak
-from semdf import ROOT, layouts, presets
+from semdf import layouts
 from semdf.artifacts import read_table
 from semdf.errors import MissingError
-from semdf.extract import extract
-from semdf.faces import Annotated
-from semdf.forger import Forger
-from semdf.pairing import skin_tone
-from semdf.shards import read_image
+from semdf.extraction.extract import extract
+from semdf.faces.finders import Annotated
+from semdf.forging import presets
+from semdf.forging.donors import skin_tone
+from semdf.forging.on_the_fly import Forger
+from semdf.pipeline import ROOT
+from semdf.storage.tars import read_image
 
 DATASET = "FaceForensics++"
 TONE = "skin_tone"
@@ -40,7 +42,7 @@ def cut(size: int, videos: int) -> None:
     """Cut the first frames of some real and forged videos."""
     root = ROOT / "data" / DATASET
     if not root.is_dir():
-        raise MissingError(f"data: expected the embedded data at data/{DATASET}. Found none: run `dvc pull`.")
+        raise MissingError(f"data: data/{DATASET} must hold the embedded data, found none: run `dvc pull`")
     rows = layouts.load("faceforensics++").read(root)
     rows = rows[rows["split"] == "train"].groupby("manipulation").head(videos).reset_index(drop=True)
     finder = Annotated(root.parent / "annotations" / f"{DATASET}.npz")
@@ -48,7 +50,7 @@ def cut(size: int, videos: int) -> None:
 
 
 def prepare(name: str, size: int) -> Callable[[int], object]:
-    """Item number i -> a forgery by the preset of this name, or a skin tone; every crop in turn."""
+    """A function of a number that forges by the preset of this name, or reads a skin tone: of every crop in turn."""
     out = folder(size)
     table = read_table(out / "manifest.parquet")
     table = table[table["status"] == "ok"].reset_index(drop=True)
@@ -60,8 +62,8 @@ def prepare(name: str, size: int) -> Callable[[int], object]:
             return skin_tone(read_image(out, shard, member), np.reshape(landmarks, (-1, 2)))
 
         return tone
-    images, maps = ([read_image(out, r.shard, m) for r, m in zip(table.itertuples(), table[column], strict=True)]
-                    for column in ("member", "regions_member"))  # fmt: skip
+    images = [read_image(out, row.shard, row.member) for row in table.itertuples()]
+    maps = [read_image(out, row.shard, row.regions_member) for row in table.itertuples()]
     forger = Forger(table, images, presets.load(name), regions=maps)
     return lambda i: forger(i % len(forger), 1 + i // len(forger))
 
@@ -70,7 +72,9 @@ def measure(action: Callable[[int], object], seconds: float) -> dict:
     """Mean processor time of one item, their number, and the peak memory of this process."""
     for item in range(8):  # warm up
         action(item)
-    watch, times, start = Watch(), [], time.perf_counter()
+    watch = Watch()
+    times: list[float] = []
+    start = time.perf_counter()
     while time.perf_counter() - start < seconds:
         before = time.process_time()
         action(len(times))
@@ -79,6 +83,7 @@ def measure(action: Callable[[int], object], seconds: float) -> dict:
 
 
 def main() -> None:
+    """Measure all, or one alone."""
     names = [*presets.known(), TONE]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, nargs="+", default=[144, 317], help="side of the crops, pixels")

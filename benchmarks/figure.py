@@ -1,6 +1,7 @@
 """Figures of results.json, each with its data beside it: `python -m benchmarks.figure`.
 
-benchmark.svg: what steps and scoring cost beside the released way. scaling.svg: evaluation and tables, by rows.
+`benchmark.svg` shows what steps and scoring cost beside the released way, `scaling.svg` how evaluation and tables grow
+with the number of rows.
 """
 
 import matplotlib.pyplot as plt
@@ -32,11 +33,11 @@ def draw(table: pd.DataFrame) -> plt.Figure:
     figure, axes = plt.subplots(len(kinds), 2, figsize=(9, 1.9 * len(kinds)), squeeze=False, layout="constrained")
     for row, what in zip(axes, kinds, strict=True):
         part = table[table["what"] == what].assign(gigabytes=lambda t: t["peak_mb"] / 1000)
-        for ax, (column, label) in zip(
-            row, {"seconds": "seconds", "gigabytes": "peak memory, GB"}.items(), strict=True
-        ):
-            sns.barplot(part, x=column, y="variant", ax=ax, color=sns.color_palette()[0])
-            ax.set(xlabel=label, ylabel="", title=what if column == "seconds" else "")
+        colour = sns.color_palette()[0]
+        sns.barplot(part, x="seconds", y="variant", ax=row[0], color=colour)
+        row[0].set(xlabel="seconds", ylabel="", title=what)
+        sns.barplot(part, x="gigabytes", y="variant", ax=row[1], color=colour)
+        row[1].set(xlabel="peak memory, GB", ylabel="", title="")
         labels = [f" {ratio:.1f} x" if ratio and ratio != 1 else "" for ratio in part["ratio_to_released"]]
         row[0].bar_label(row[0].containers[0], labels)
         row[0].margins(x=0.15)

@@ -1,7 +1,7 @@
 """Cost of scoring frames: `python -m benchmarks.inference [--batch 32]`.
 
-The model of `benchmarks.step`, without gradients: one image pass and the features of the prompts kept between
-batches, beside three image passes and the prompts encoded with every batch.
+The model of `benchmarks.step`, without gradients. Ours makes one image pass and keeps the features of the prompts
+between batches; the released way makes three image passes and encodes the prompts with every batch.
 """
 
 from collections.abc import Callable
@@ -10,16 +10,18 @@ import torch
 
 from benchmarks import released
 from benchmarks.step import ENCODER, batches, run
-from semdf import hierarchy, towers
-from semdf.model import JointEmbedding
+from semdf.method import hierarchy, towers
+from semdf.method.model import JointEmbedding
 
 VARIANTS = ("released", "ours")
 
 
 def prepare(variant: str, size: int) -> Callable[[], torch.Tensor]:
-    """Marginals `[B, N]` of one batch, as a function of nothing."""
+    """Marginals `[B, N]` of one batch, as a function without arguments."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    images, tree = batches(size)[0][0].to(device), hierarchy.load("ffpp")
+    lower, _ = batches(size)
+    images = lower[0].to(device)
+    tree = hierarchy.load("ffpp")
     if variant == "released":
         model = released.Model(towers.create(ENCODER, seed=0), tree)
     else:

@@ -8,7 +8,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 
 import torch
@@ -16,34 +16,35 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.quiet import Watch
 from benchmarks.scaling import peak
-from semdf import ROOT
+from semdf.pipeline import ROOT
 
 __all__ = ["alone", "matmul_rate", "measure"]
 
 
 def measure(action: Callable[[], object], repeats: int, warmup: int = 2) -> dict:
-    """Median seconds of `action`, peak memory in 10^6 bytes, GFLOP, the rate of large matrix products, GFLOP/s,
-    and whether the machine was quiet.
+    """The fields of a row of results.json that `action` costs, and the rate of large matrix products, GFLOP/s.
 
-    The first steps are left out: they take memory from the system, later ones find it there.
-
-    Rate and action alternate, so that both see the same machine.
+    The first `warmup` goes are left out: they take memory from the system, later ones find it there. Matrix products
+    and action alternate, so that both see the same machine.
     """
     cuda = torch.cuda.is_available()
     for _ in range(warmup):
         action()
     watch = Watch()
-    times, rates = [], []
+    times: list[float] = []
+    rates: list[float] = []
     for _ in range(repeats):
         rates.append(matmul_rate())
         times.append(_time(action, cuda))
     rates.append(matmul_rate())
-    company = watch.said()
+    others = watch.said()
     memory = torch.cuda.max_memory_allocated() / 1e6 if cuda else peak()
-    torch.backends.mha.set_fastpath_enabled(False)  # the same products, but where the counter sees them
+    torch.backends.mha.set_fastpath_enabled(False)  # the counter does not see the products of the fast path
     with FlopCounterMode(display=False, custom_mapping=_attention()) as counter:
         action()
-    seconds, gflop, rate = statistics.median(times), counter.get_total_flops() / 1e9, statistics.median(rates)
+    seconds = statistics.median(times)
+    gflop = counter.get_total_flops() / 1e9
+    rate = statistics.median(rates)
     return {
         "seconds": round(seconds, 3),
         "fastest": round(min(times), 3),
@@ -51,15 +52,18 @@ def measure(action: Callable[[], object], repeats: int, warmup: int = 2) -> dict
         "gflop": round(gflop),
         "matmul_gflop_s": round(rate),
         "matmul_share": round(gflop / seconds / rate, 3),
-        **company,
+        **others,
     }
 
 
 def matmul_rate(size: int = 2048, seconds: float = 0.3) -> float:
     """GFLOP/s of square float32 matrix products."""
     cuda = torch.cuda.is_available()
-    a, b = (torch.ones(size, size, device="cuda" if cuda else "cpu") for _ in range(2))
-    done, start = 0, time.perf_counter()
+    device = "cuda" if cuda else "cpu"
+    a = torch.ones(size, size, device=device)
+    b = torch.ones(size, size, device=device)
+    done = 0
+    start = time.perf_counter()
     while done == 0 or time.perf_counter() - start < seconds:
         _time(lambda: a @ b, cuda)
         done += 1
@@ -82,14 +86,17 @@ def _time(action: Callable[[], object], cuda: bool) -> float:
 
 
 def _attention() -> dict:
-    """The counter knows attention on a GPU only: its two products forward and five backward, on a CPU."""
+    """Operations of attention on a CPU, which the counter does not know: two products forward, five backward.
+
+    The counter calls both with the shapes of the operator's arguments; queries and keys are [B, H, L, E].
+    """
     ops = torch.ops.aten
 
-    def forward(q, k, v, *_, out_val=None, **__) -> int:  # shapes [B, H, L, E]
-        return 4 * prod(q) * k[-2]
+    def forward(queries: Sequence[int], keys: Sequence[int], *_: object, **__: object) -> int:
+        return 4 * prod(queries) * keys[-2]
 
-    def backward(_, q, k, *__, out_val=None, **___) -> int:
-        return 10 * prod(q) * k[-2]
+    def backward(_slopes: object, queries: Sequence[int], keys: Sequence[int], *_: object, **__: object) -> int:
+        return 10 * prod(queries) * keys[-2]
 
     return {
         ops._scaled_dot_product_flash_attention_for_cpu: forward,

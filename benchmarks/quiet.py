@@ -6,12 +6,21 @@ import os
 import resource
 import time
 from pathlib import Path
+from typing import NamedTuple
 
-__all__ = ["QUIET", "Watch", "busy", "others"]
+__all__ = ["QUIET", "Moment", "Watch", "busy", "others"]
 
 #: Below this share of the processors taken by others the machine counts as quiet (ours).
 QUIET = 0.05
 _STAT = Path("/proc/stat")
+
+
+class Moment(NamedTuple):
+    """Seconds so far: on the clock, of all processors, of this process and the children that it has waited for."""
+
+    clock: float
+    all: float
+    ours: float
 
 
 class Watch:
@@ -21,19 +30,24 @@ class Watch:
         self._start = self._now()
 
     def said(self) -> dict[str, float | bool | None]:
-        """others: share of all processors that other processes (or other guests of the host) took since the start,
-        0 to 1. quiet: whether that is below `QUIET`. Both None where /proc/stat does not tell."""
+        """Whether the machine was quiet since the start.
+
+        Returns:
+            `others`: the share of all processors that other processes, or other guests of the host, took, 0 to 1.
+            `quiet`: whether that is below `QUIET`. Both are None where there is no /proc/stat.
+        """
         if not _STAT.is_file():
             return {"others": None, "quiet": None}
         share = others(self._start, self._now(), os.cpu_count() or 1)
         return {"others": round(share, 3), "quiet": share < QUIET}
 
     @staticmethod
-    def _now() -> tuple[float, float, float]:
-        """Seconds: on the clock, of all processors, of this process and the children it has waited for."""
+    def _now() -> Moment:
         whole = busy(_STAT.read_text(), os.sysconf("SC_CLK_TCK")) if _STAT.is_file() else 0.0
-        uses = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-        return time.perf_counter(), whole, sum(use.ru_utime + use.ru_stime for use in uses)
+        own = resource.getrusage(resource.RUSAGE_SELF)
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        ours = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+        return Moment(time.perf_counter(), whole, ours)
 
 
 def busy(stat: str, ticks: int) -> float:
@@ -46,11 +60,14 @@ def busy(stat: str, ticks: int) -> float:
     return (user + nice + system + interrupts + soft + stolen) / ticks
 
 
-def others(start: tuple[float, float, float], end: tuple[float, float, float], processors: int) -> float:
-    """Share of the processors' time that was not ours, 0 to 1; each: seconds on the clock, of all, of us.
+def others(start: Moment, end: Moment, processors: int) -> float:
+    """Share of the processors' time between two moments that was not ours, 0 to 1.
 
-    >>> others((0, 100, 10), (10, 116, 20), processors=2)
+    >>> others(Moment(0, 100, 10), Moment(10, 116, 20), processors=2)
     0.3
     """
-    seconds, whole, own = (b - a for a, b in zip(start, end, strict=True))
-    return min(max((whole - own) / (seconds * processors), 0.0), 1.0) if seconds > 0 else 0.0
+    seconds = end.clock - start.clock
+    if seconds <= 0:
+        return 0.0
+    foreign = (end.all - start.all) - (end.ours - start.ours)
+    return min(max(foreign / (seconds * processors), 0.0), 1.0)

@@ -1,16 +1,16 @@
 """Pictures a second of the miniature: `python -m benchmarks.rates [--thing loading] [--dry]`.
 
-rendering   stills of 256 px, and frames of videos with their forgeries, encoded (`semdf.people`, one process). Needs
-            the extra `people` and is skipped without it
-loading     pictures of the stage `extract` from its tars into memory, and batches of pairs from there as the network
-            sees them. Needs `make reproduce`
-training    a step of the default run and of its baseline, on noise: two trainings of different length, subtracted, so
-            that start and validation do not count
-scoring     the default run's network on crops of noise
-storage     bytes of a crop with its region map and of a forgery with its mask, in their tars, and of the rows of their
-            manifests. Needs `make reproduce`
+    rendering   stills of 256 px, and frames of videos with their forgeries, encoded, in one process. Skipped without
+                the extra `people`
+    loading     pictures of the stage `extract` from its tars into memory, and batches of pairs from there as the
+                network sees them. Needs `make reproduce`
+    training    a step of the default run and of its baseline, on noise: the difference of a long and a short training,
+                so that start and validation do not count
+    scoring     the default run's network on crops of noise
+    storage     bytes of a crop with its region map and of a forgery with its mask, in their tars, and of the rows of
+                their manifests. Needs `make reproduce`
 
-Training and scoring have the settings of params.yaml, random weights, and the threads that it says.
+Training and scoring have random weights and the settings of params.yaml, its number of threads included.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -31,8 +32,14 @@ from benchmarks.measure import alone
 from benchmarks.quiet import Watch
 from benchmarks.record import record, row
 from benchmarks.scaling import clock, peak
-from semdf import ROOT, datasets, hierarchy, params, runs, score, train
+from semdf import params
 from semdf.errors import MissingError
+from semdf.evaluation import detector
+from semdf.method import hierarchy
+from semdf.pipeline import ROOT
+from semdf.training import datasets, runs, train
+from semdf.training.pairs import pair_batches
+from semdf.training.views import Part, views
 
 RUNS = ("binary", "auto_lambda")
 CROP = {"size": 112, "alignment": "native", "margin": 1.3}
@@ -40,11 +47,11 @@ CROP = {"size": 112, "alignment": "native", "margin": 1.3}
 
 def rendering(seconds: float) -> Iterator[dict]:
     """Stills, and whole jobs of FaceForensics++: a pristine video, its forgeries, all encoded."""
-    from semdf.people import benchmarks, jobs, stills
-    from semdf.people.camera import develop
-    from semdf.people.distil import ensure_head
-    from semdf.people.plan import FFPP, Counts
-    from semdf.people.render import render
+    from people.benchmarks import build, jobs, stills
+    from people.benchmarks.plan import FFPP, Counts
+    from people.body.distil import ensure_head
+    from people.rendering.camera import develop
+    from people.rendering.render import render
 
     ensure_head()
     scenes = (still.scene for identity in range(10**6) for still in stills.draw_stills(0, identity))
@@ -58,9 +65,11 @@ def rendering(seconds: float) -> Iterator[dict]:
     found = clock(still, seconds, most=1000)
     yield row("render/stills", 256, **found, rate=1 / found["seconds"], unit="pictures a second", **watch.said())
     with tempfile.TemporaryDirectory() as folder:
-        todo = iter(benchmarks.plan_jobs(Counts(), 0, [FFPP]))
+        todo = iter(build.plan_jobs(Counts(), 0, [FFPP]))
         jobs.finish_job(next(todo), Path(folder))
-        watch, frames, start = Watch(), 0, time.perf_counter()
+        watch = Watch()
+        frames = 0
+        start = time.perf_counter()
         while not frames or time.perf_counter() - start < seconds:
             frames += jobs.finish_job(next(todo), Path(folder))
         spent = time.perf_counter() - start
@@ -69,21 +78,28 @@ def rendering(seconds: float) -> Iterator[dict]:
 
 def loading(seconds: float) -> Iterator[dict]:
     """Pictures from tars, and batches of pairs."""
-    manifest, tree = ROOT / "faces" / "manifest.parquet", hierarchy.load("ffpp")
+    manifest = ROOT / "faces" / "manifest.parquet"
     if not manifest.is_file():
-        raise MissingError("faces/manifest.parquet expected, found none: run `make reproduce`")
-    settings = params.read()["train"]
-    samples = datasets.load([manifest], tree, ["train"], datasets=["FaceForensics++"])  # the files are in memory then
+        raise MissingError("faces/manifest.parquet must be there, found none: run `make reproduce`")
+    tree = hierarchy.load("ffpp")
+    settings = params.read(ROOT / "params.yaml")["train"]
+
+    def load() -> datasets.Samples:
+        return datasets.load([manifest], tree, ["train"], datasets=[params.TRAINED])
+
+    samples = load()  # afterwards the system has the files in memory
     watch = Watch()
-    found = clock(lambda: datasets.load([manifest], tree, ["train"], datasets=["FaceForensics++"]), seconds)
+    found = clock(load, seconds)
     rate = len(samples) / found["seconds"]
     yield row("load/tars", len(samples), **found, rate=rate, unit="pictures a second", **watch.said())
-    watch, random, half = Watch(), np.random.default_rng(0), settings.batch // 2
+    watch = Watch()
+    random = np.random.default_rng(0)
+    half = settings.batch // 2
 
     def epoch() -> None:
-        for indices in datasets.pair_batches(samples, settings.batch, 10 * half, [0]):
-            drawn = torch.arange(len(indices)) % half, half
-            datasets.views(samples.images[indices], 96, random, within=drawn)
+        for indices in pair_batches(samples, settings.batch, 10 * half, [0]):
+            drawn = Part(torch.arange(len(indices)) % half, half)
+            views(samples.images[indices], 96, random, within=drawn)
 
     found = clock(epoch, seconds, most=1000)
     rate = 10 / found["seconds"]
@@ -92,15 +108,16 @@ def loading(seconds: float) -> Iterator[dict]:
 
 def training(seconds: float) -> Iterator[dict]:
     """Steps of the baseline and of the default run."""
-    settings = params.read()["train"].model_dump()
+    settings = params.read(ROOT / "params.yaml")["train"].model_dump()
     for name in RUNS:
 
         def spent(steps: int, name: str = name) -> float:
-            changed = {**settings, "epochs": 1, "pairs": steps * settings["batch"] // 2}
-            config = runs.configure(name, 0, changed, CROP)
-            samples, few = noise(steps * settings["batch"] // 2), noise(2)
+            pairs = steps * settings["batch"] // 2
+            config = runs.configure(name, 0, {**settings, "epochs": 1, "pairs": pairs}, CROP)
+            samples = noise(pairs)
+            validation = noise(2)
             start = time.perf_counter()
-            train.fit(samples, few, config)
+            train.fit(samples, validation, config)
             return time.perf_counter() - start
 
         few = settings["lambda_every"]
@@ -112,17 +129,18 @@ def training(seconds: float) -> Iterator[dict]:
 
 
 def scoring(seconds: float) -> Iterator[dict]:
-    """Marginals of crops, as `semdf.score` makes them."""
-    blocks = params.read()
+    """Marginals of crops, as `semdf.evaluation.detector` makes them."""
+    blocks = params.read(ROOT / "params.yaml")
     torch.set_num_threads(blocks["train"].threads)
     for name in RUNS:
         config = runs.configure(name, 0, blocks["train"].model_dump(), CROP)
         batch = blocks["score"].batch
-        detector = score.Detector(runs.build(config).eval(), config)
+        network = detector.Detector(runs.build(config).eval(), config)
         crops = noise(batch // 2).images.numpy()
-        detector.score(crops, batch)
+        score = partial(network.score, crops, batch)
+        score()
         watch = Watch()
-        found = clock(lambda detector=detector, crops=crops, batch=batch: detector.score(crops, batch), seconds, 1000)
+        found = clock(score, seconds, most=1000)
         rate = batch / found["seconds"]
         known = {**found, "rate": rate, "unit": "pictures a second", **watch.said()}
         yield row(f"score/{name}", batch, blocks["train"].threads, **known)
@@ -133,7 +151,7 @@ def storage(_: float) -> Iterator[dict]:
     for name, folder in (("crop", "faces"), ("forgery", "expanded")):
         path = ROOT / folder / "manifest.parquet"
         if not path.is_file():
-            raise MissingError(f"{folder}/manifest.parquet expected, found none: run `make reproduce`")
+            raise MissingError(f"{folder}/manifest.parquet must be there, found none: run `make reproduce`")
         table = pd.read_parquet(path, columns=["status"])
         made = int((table["status"] == "ok").sum())
         tars = sum(tar.stat().st_size for tar in (ROOT / folder).rglob("*.tar"))
@@ -143,7 +161,9 @@ def storage(_: float) -> Iterator[dict]:
 
 def noise(pairs: int, seed: int = 0) -> datasets.Samples:
     """So many pairs of a fake and its source, of noise."""
-    tree, side, random = hierarchy.load("ffpp"), CROP["size"], np.random.default_rng(seed)
+    tree = hierarchy.load("ffpp")
+    side = CROP["size"]
+    random = np.random.default_rng(seed)
     fakes = [name for name in tree.labels if name != "real"]
     labels = [fakes[i % len(fakes)] for i in range(pairs)] + ["real"] * pairs
     return datasets.Samples(
@@ -164,7 +184,22 @@ THINGS: dict[str, Callable[[float], Iterator[dict]]] = {
 }
 
 
+def measured(thing: str, seconds: float) -> list[dict]:
+    """The rows of one thing; none, and a word on it, where something is missing."""
+    rows: list[dict] = []
+    try:
+        for one in THINGS[thing](seconds):
+            if "bytes" not in one:
+                one["peak_mb"] = round(peak())
+            rows.append(one)
+    except (MissingError, ImportError) as error:
+        sys.stderr.write(f"{thing}: skipped, {error}\n")
+        return []
+    return rows
+
+
 def main() -> None:
+    """Measure some things, each in a process of its own, or one alone in this process."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--thing", nargs="+", choices=THINGS, default=list(THINGS))
     parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement, about")
@@ -172,13 +207,7 @@ def main() -> None:
     parser.add_argument("--alone", choices=THINGS, help="measure this one in this process and print JSON")
     options = parser.parse_args()
     if options.alone:
-        try:
-            made = THINGS[options.alone](options.seconds)
-            rows = [one if "bytes" in one else one | {"peak_mb": round(peak())} for one in made]
-        except (MissingError, ImportError) as error:
-            sys.stderr.write(f"{options.alone}: skipped, {error}\n")
-            rows = []
-        sys.stdout.write(f"{json.dumps(rows)}\n")
+        sys.stdout.write(f"{json.dumps(measured(options.alone, options.seconds))}\n")
         return
     for thing in options.thing:
         rows = alone("benchmarks.rates", "--alone", thing, "--seconds", str(options.seconds))

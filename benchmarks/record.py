@@ -1,7 +1,7 @@
 """results.json: one row for each thing that was measured. `record` puts rows in, `read` gives them back.
 
-    name              what was measured: "step/auto_lambda", "inference/ours", ...
-    size              how much of it: images a step, frames, videos, ...
+    name              what was measured, such as "step/auto_lambda" or "inference/ours"
+    size              how much of it: images a step, frames, videos
     seconds           of one go, the median over repetitions
     peak_mb           largest resident memory of the process (on a GPU: allocated memory), 10^6 bytes
     gflop             floating-point operations of one go, 10^9
@@ -49,15 +49,15 @@ FIELDS: dict[str, tuple[type, ...]] = {
 
 
 def record(rows: Sequence[Mapping[str, object]], path: Path = RESULTS) -> None:
-    """Put rows into the file: each replaces the row of its name and size. Sorted, atomic, safe among processes.
+    """Put rows into the file, sorted: each replaces the row of its name and size. Several processes may do so at once.
 
-    Raises DataError, before anything is written, for a row without one of `FIELDS` or with a value that is of
-    another type or not finite.
+    Raises:
+        DataError: A row lacks one of `FIELDS`, or a value is of another type or not finite; nothing is written.
     """
     for row in rows:
         _check(row)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # the folder itself is locked, because the file is replaced by another one
+    # the lock is on the folder, because the file is replaced by another one
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
@@ -73,38 +73,48 @@ def read(path: Path = RESULTS) -> list[dict]:
 
 
 def row(name: str, size: int, threads: int = 1, **found: object) -> dict:
-    """A row of what was found today; a field of FIELDS that is not among it is None. Seconds keep four digits."""
-    seconds = {k: float(f"{found[k]:.4g}") for k in ("seconds", "fastest") if isinstance(found.get(k), float)}
-    day = datetime.now(UTC).date().isoformat()
-    known = {"name": name, "size": size, "machine": machine(threads), "date": day, **found, **seconds}
-    return {field: None for field in FIELDS} | known
+    """A row of what was found today; fields of FIELDS that are not in `found` are None. Seconds keep four digits."""
+    made: dict[str, object] = dict.fromkeys(FIELDS)
+    made.update(name=name, size=size, machine=machine(threads), date=datetime.now(UTC).date().isoformat())
+    made.update(found)
+    for field in ("seconds", "fastest"):
+        value = made.get(field)
+        if isinstance(value, float):
+            made[field] = float(f"{value:.4g}")
+    return made
 
 
 def machine(threads: int) -> str:
-    """What the times belong to, without the host's name: "AMD EPYC, family 25 model 17, 2 logical cores, 1 thread"."""
+    """The machine without its host's name: "AMD EPYC, family 25 model 17, 2 logical cores, 1 thread"."""
     info = Path("/proc/cpuinfo")
     model = processor(info.read_text()) if info.is_file() else ""
-    cores = os.cpu_count() or 1
-    counts = [f"{n} {word}{'s' if n > 1 else ''}" for n, word in ((cores, "logical core"), (threads, "thread"))]
-    return ", ".join([model or platform.machine(), *counts])
+    return ", ".join(
+        [model or platform.machine(), _counted(os.cpu_count() or 1, "logical core"), _counted(threads, "thread")]
+    )
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def processor(text: str) -> str:
-    """Model name, family and model number of the first processor in the text of /proc/cpuinfo; "" if it has no name.
+    r"""Model name, family and model number of the first processor in the text of /proc/cpuinfo; "" if it has no name.
 
-    >>> processor("model name : AMD EPYC\\ncpu family : 25\\nmodel : 17\\n")
+    >>> processor("model name : AMD EPYC\ncpu family : 25\nmodel : 17\n")
     'AMD EPYC, family 25 model 17'
     """
-    said = {key.strip(): value.strip() for key, value in re.findall(r"^([^:\n]+):(.*)$", text.split("\n\n")[0], re.M)}
-    parts = [said.get("model name", "")]
-    if "cpu family" in said and "model" in said:
-        parts.append(f"family {said['cpu family']} model {said['model']}")
-    return ", ".join(parts) if parts[0] else ""
+    first = text.split("\n\n")[0]
+    said = {key.strip(): value.strip() for key, value in re.findall(r"^([^:\n]+):(.*)$", first, re.M)}
+    name = said.get("model name", "")
+    if name and "cpu family" in said and "model" in said:
+        return f"{name}, family {said['cpu family']} model {said['model']}"
+    return name
 
 
 def _check(row: Mapping[str, object]) -> None:
     name = row.get("name", "?")
-    if missing := [field for field in FIELDS if field not in row]:
+    missing = [field for field in FIELDS if field not in row]
+    if missing:
         raise DataError(f"row {name!r}: must have the fields {list(FIELDS)}, found none of the name {missing[0]!r}")
     for field, types in FIELDS.items():
         value = row[field]

@@ -1,14 +1,14 @@
 """The released way of training and scoring, written plainly for comparison: nothing here is used by the package.
 
-What it costs is in what it does, as the authors' released code does it:
+It does what the authors' released code does:
 
-- a forward pass encodes the images three times, once for each level of the hierarchy, and the prompts, padded to
-  77 tokens, again each time;
-- the hypergradient is a central difference, for which the live weights are moved in place, there and back;
-- a step has five such forward passes (lower, upper, two ends of the difference, and the step itself).
+- A forward pass encodes the images three times, once for each level of the hierarchy, and each time the prompts as
+  well, padded to 77 tokens.
+- The hypergradient is a central difference, for which the live weights are moved in place, there and back.
+- A step has five such forward passes: lower, upper, the two ends of the difference, and the step itself.
 
-Kinder than the original in three things: it runs, the passes at the ends of the difference build no graph, and
-the gradients that are needed no more are freed.
+It differs in three things, each in favour of the released code: it runs, the passes at the ends of the difference build
+no graph, and gradients that are no longer needed are freed.
 """
 
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ import open_clip
 import torch
 from torch import Tensor, nn
 
-from semdf import prompts
-from semdf.hierarchy import Hierarchy
+from semdf.method import prompts
+from semdf.method.hierarchy import Hierarchy
 
 __all__ = ["Model", "Step"]
 
@@ -49,6 +49,7 @@ class Model(nn.Module):
         return torch.cat(parts, dim=1)
 
     def forward(self, images: Tensor) -> Tensor:
+        """Marginals `[B, N]`."""
         states = self.states.to(images)
         return (self.logits(images) @ states.T).softmax(1) @ states
 
@@ -63,8 +64,10 @@ class Step:
     """Auto-lambda by a central difference: `step(lower, upper)` trains on images and targets, as released."""
 
     def __init__(self, model: Model, lr: float, weight_decay: float, lambda_lr: float = 1e-3) -> None:
-        self.model, self.virtual = model, deepcopy(model)
-        self.lr, self.weight_decay = lr, weight_decay
+        self.model = model
+        self.virtual = deepcopy(model)
+        self.lr = lr
+        self.weight_decay = weight_decay
         self.weights = torch.ones(3, requires_grad=True, device=model.clip.logit_scale.device)
         self.optimiser = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay)
         self.lambdas = torch.optim.Adam([self.weights], lr=lambda_lr)
@@ -82,7 +85,8 @@ class Step:
 
     def hypergradient(self, lower: Sequence[Tensor], upper: Sequence[Tensor]) -> Tensor:
         """-lr times the central difference of the lower losses along the upper gradient, `[3]`."""
-        live, moved = list(self.model.parameters()), list(self.virtual.parameters())
+        live = list(self.model.parameters())
+        moved = list(self.virtual.parameters())
         total = (self.weights.detach() * self.model.losses(*lower)).sum()
         gradient = torch.autograd.grad(total, live, allow_unused=True)
         with torch.no_grad():

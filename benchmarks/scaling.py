@@ -1,4 +1,4 @@
-"""How seconds and memory grow with the number of rows: sizes from 10^2 on, and the exponent of a power law."""
+"""How seconds and memory grow with the number of rows: measurements from 10^2 rows on, and the power of growth."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ __all__ = ["Make", "clock", "exponent", "peak", "run"]
 
 #: A number of rows -> what is timed, ready to go.
 Make = Callable[[int], Callable[[], object]]
-#: The exponent is that of the sizes from here on: below, what every call costs hides how the cost grows.
+#: The exponent is that of sizes from here on; below, the cost of the call itself hides the growth.
 FROM = 10_000
 
 
 def exponent(sizes: Sequence[float], costs: Sequence[float], least: float = FROM) -> float | None:
-    """b of costs = a sizes^b, the slope of a line through the logarithms, for sizes of at least `least`.
+    """The b of costs = a sizes^b: the slope of a line through the logarithms, for sizes of at least `least`.
 
-    None for fewer than two such sizes, or a cost that is not positive.
+    None for fewer than two such sizes, or if a cost is not positive.
 
     >>> exponent([10, 100, 1000], [2, 200, 20000], least=1)
     2.0
@@ -41,8 +41,9 @@ def exponent(sizes: Sequence[float], costs: Sequence[float], least: float = FROM
 
 
 def clock(action: Callable[[], object], seconds: float = 1.0, most: int = 20) -> dict:
-    """Median and shortest time of an action that goes for so many seconds: once at least, `most` times at the most."""
-    times, start = [], time.perf_counter()
+    """Median and shortest time of an action, repeated for so many seconds: once at least, `most` times at most."""
+    times: list[float] = []
+    start = time.perf_counter()
     while not times or (time.perf_counter() - start < seconds and len(times) < most):
         before = time.perf_counter()
         action()
@@ -53,18 +54,28 @@ def clock(action: Callable[[], object], seconds: float = 1.0, most: int = 20) ->
 def peak() -> float:
     """Largest resident memory of this process so far, 10^6 bytes.
 
-    By /proc where there is one: `ru_maxrss` of a process is never less than what its parent had when it started it.
+    Read from /proc where there is one, because `ru_maxrss` begins with what the parent had when it started the process.
     """
-    if (status := Path("/proc/self/status")).is_file():
+    status = Path("/proc/self/status")
+    if status.is_file():
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) * 1024 / 1e6
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 
 def grow(make: Make, sizes: Sequence[int], seconds: float, limit: float) -> list[dict]:
-    """One entry a size, in rising order, so that the peak after each is its own; `made_mb`: the peak before it ran.
+    """Measure one thing at all sizes, in rising order, so that the peak of the memory after each is its own.
 
-    limit: seconds that one go may take, as the size before foretells; larger sizes are left out.
+    Args:
+        make: Prepares the thing.
+        sizes: Numbers of rows.
+        seconds: Of each measurement.
+        limit: Seconds that one go may take. A size is left out, with those above it, if one go would take longer, in
+            proportion to the size before.
+
+    Returns:
+        An entry a size: `size`, the fields of `clock` and `Watch.said`, `peak_mb`, and `made_mb`, the peak of the
+        memory when the thing was ready to go.
     """
     found: list[dict] = []
     for size in sorted(sizes):
@@ -72,9 +83,11 @@ def grow(make: Make, sizes: Sequence[int], seconds: float, limit: float) -> list
             break
         action = make(size)
         gc.collect()
-        made, watch = peak(), Watch()
-        found.append({"size": size, **clock(action, seconds), "made_mb": round(made), "peak_mb": round(peak())})
-        found[-1] |= watch.said()
+        ready = peak()
+        watch = Watch()
+        entry = {"size": size, **clock(action, seconds), "made_mb": round(ready), "peak_mb": round(peak())}
+        entry.update(watch.said())
+        found.append(entry)
         del action
     return found
 
@@ -90,7 +103,8 @@ def run(name: str, doc: str, things: dict[str, Make], unit: str = "rows a second
     parser.add_argument("--alone", choices=things, help="measure this one in this process and print JSON")
     options = parser.parse_args()
     if options.alone:
-        sys.stdout.write(f"{json.dumps(grow(things[options.alone], options.size, options.seconds, options.limit))}\n")
+        found = grow(things[options.alone], options.size, options.seconds, options.limit)
+        sys.stdout.write(f"{json.dumps(found)}\n")
         return
     from benchmarks import measure  # with torch, which would count as memory of what is measured
 
@@ -100,12 +114,11 @@ def run(name: str, doc: str, things: dict[str, Make], unit: str = "rows a second
         sizes = [entry["size"] for entry in found]
         grown = exponent(sizes, [entry["seconds"] for entry in found])
         memory = exponent(sizes, [entry["peak_mb"] - found[0]["made_mb"] for entry in found])
-        rows = [
-            row(thing, **entry, rate=round(entry["size"] / entry["seconds"], 1), unit=unit, exponent=grown,
-                memory_exponent=memory)
-            for entry in found
-        ]  # fmt: skip
-        for one in rows:
+        rows = []
+        for entry in found:
+            rate = round(entry["size"] / entry["seconds"], 1)
+            one = row(thing, **entry, rate=rate, unit=unit, exponent=grown, memory_exponent=memory)
+            rows.append(one)
             sys.stdout.write(f"{one['name']} {one['size']}: {one['seconds']:.4f} s, {one['peak_mb']} MB\n")
         sys.stdout.write(f"{thing}: time ~ n^{grown}, memory ~ n^{memory}, quiet: {[r['quiet'] for r in rows]}\n")
         sys.stdout.flush()

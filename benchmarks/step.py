@@ -1,8 +1,8 @@
 """Cost of a training step: `python -m benchmarks.step [--batch 8 32] [--variant released auto_lambda ...]`.
 
-ViT-B-32 with random weights, float32, FF++ hierarchy, released similarity and settings of both optimisers, two
-batches of noise. Every variant is measured in a process of its own. On a GPU the same steps run under bfloat16
-autocast, and memory is that of the GPU; that has not been run.
+ViT-B-32 with random weights, float32, the hierarchy of FaceForensics++, the released similarity and settings of both
+optimisers, two batches of noise. Every variant is measured in a process of its own. On a GPU the same steps run under
+bfloat16 autocast, and memory is that of the GPU; that has not been run.
 """
 
 import argparse
@@ -14,13 +14,14 @@ import torch
 
 from benchmarks import measure, released
 from benchmarks.record import record, row
-from semdf import hierarchy, towers, weighting
-from semdf.losses import Fidelity
-from semdf.model import JointEmbedding
+from semdf.method import hierarchy, towers, weighting
+from semdf.method.losses import Fidelity
+from semdf.method.model import JointEmbedding
 
 #: OpenAI's weights need QuickGELU, so this is the ViT-B/32 that the authors train.
 ENCODER = "ViT-B-32-quickgelu"
-LR, WEIGHT_DECAY = 6e-7, 1e-3
+LR = 6e-7
+WEIGHT_DECAY = 1e-3
 VARIANTS = ("released", "equal", "auto_lambda", "auto_lambda_late", "auto_lambda_fd")
 
 
@@ -35,7 +36,7 @@ def batches(size: int, seed: int = 0) -> list[list[torch.Tensor]]:
 
 
 def prepare(variant: str, size: int, lr: float = LR) -> Callable[[], object]:
-    """One step of a variant, as a function of nothing."""
+    """One step of a variant, as a function without arguments."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     lower, upper = ([tensor.to(device) for tensor in batch] for batch in batches(size))
     tree = hierarchy.load("ffpp")
@@ -50,7 +51,8 @@ def prepare(variant: str, size: int, lr: float = LR) -> Callable[[], object]:
         return action
     precision = "bfloat16" if device == "cuda" else "float32"
     model = JointEmbedding(ENCODER, tree, similarity="dot", precision=precision, seed=0).to(device)
-    objective, strategy = Fidelity(model), weighting.load(variant)
+    objective = Fidelity(model)
+    strategy = weighting.load(variant)
     optimiser = torch.optim.AdamW(weighting.trainable(model).values(), lr=lr, weight_decay=WEIGHT_DECAY, fused=True)
 
     def action() -> object:
@@ -63,7 +65,7 @@ def prepare(variant: str, size: int, lr: float = LR) -> Callable[[], object]:
 
 
 def compare(module: str, name: str, size: int, variants: list[str], options: argparse.Namespace) -> None:
-    """Measure variants, each alone; put the rows `name/variant` into results.json and say what they are."""
+    """Measure variants, each in a process of its own; print the rows `name/variant` and put them into results.json."""
     rows: dict[str, dict] = {}
     how = [f"--{option}={getattr(options, option)}" for option in ("repeats", "warmup", "threads")]
     for variant in variants:
@@ -93,7 +95,13 @@ def parse(variants: tuple[str, ...], sizes: list[int], doc: str) -> argparse.Nam
 def run(name: str, variants: tuple[str, ...], sizes: list[int], doc: str, prepare: Callable, least: int = 1) -> None:
     """The command `python -m benchmarks.<name>`: all variants, or one alone in this process.
 
-    prepare: variant, size -> what is timed. least: repeats at the least.
+    Args:
+        name: Of the rows, and of the module.
+        variants: Names of what can be measured.
+        sizes: Images a batch, unless the command line says otherwise.
+        doc: The docstring of the module; its first line describes the command.
+        prepare: Takes a variant and a size, and returns what is timed.
+        least: How often each is timed at least.
     """
     options = parse(variants, sizes, doc.splitlines()[0])
     torch.set_num_threads(options.threads)

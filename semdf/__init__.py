@@ -1,8 +1,22 @@
-"""Semantics-oriented deepfake detection. Importing this package loads nothing heavy."""
+"""Semantics-oriented deepfake detection.
 
-from pathlib import Path
+Importing this package loads nothing heavy. The modules of `semdf.method` are also found here, each loaded when it is
+first used: `semdf.hierarchy` is `semdf.method.hierarchy`.
+"""
+
+from importlib import import_module
+from types import ModuleType
 
 __version__ = "0.1.0"
 
-#: The root of the checkout: notebooks use it to find data and products wherever they are started.
-ROOT = Path(__file__).resolve().parent.parent
+_METHOD = ("bilevel", "hierarchy", "losses", "marginals", "model", "prompts", "towers", "weighting")
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name not in _METHOD:
+        raise AttributeError(f"module 'semdf' has no attribute {name!r}")
+    return import_module(f"semdf.method.{name}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_METHOD])

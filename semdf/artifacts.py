@@ -6,17 +6,20 @@ import glob
 import hashlib
 import json
 import os
+import re
 import socket
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from semdf.errors import DataError, MissingError, SemdfError, WriteError
+from semdf.storage.columns import Kind, kind_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,27 +40,53 @@ __all__ = [
     "writing",
 ]
 
-#: What the cells of columns are, wherever a product has a column of that name.
-TEXT = frozenset(
-    ("dataset", "manipulation", "video", "sample", "path", "label", "split", "target", "source", "pristine",
-     "compression", "shard", "member", "regions_member", "mask_member", "donor", "provenance", "status")
-)  # fmt: skip
-WHOLE = frozenset(("frame",))
-POINTS = frozenset(("box", "landmarks"))
-#: No point lies further from a picture's corner, pixels: larger numbers overflow in what is computed of them (ours).
+#: No point lies further from a picture's corner, pixels: with larger numbers, later computations overflow (ours).
 FAR = 1e6
+#: Which errors of torch stand for errors of the system: their messages contain one of these names of its source files.
+_TORCH_FILES = ("inline_container", "iostream")
+
+
+class _Unread:
+    """What stands for a value that training scripts save beside the weights: nothing of its class is run."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def __setstate__(self, _: object) -> None:
+        pass
+
+
+#: Classes of such values by name, and what stands for them: settings (argparse, yacs), paths, and numbers of numpy.
+_UNREAD: dict[str, type] = {
+    "yacs.config.CfgNode": OrderedDict,
+    **dict.fromkeys(
+        [
+            "argparse.Namespace",
+            "pathlib.Path",
+            "pathlib.PosixPath",
+            "pathlib.WindowsPath",
+            "numpy.dtype",
+            "numpy.core.multiarray.scalar",
+            "numpy._core.multiarray.scalar",
+        ],
+        _Unread,
+    ),
+}
 
 
 @contextmanager
 def writing(path: str | Path) -> Iterator[None]:
-    """A block that writes `path`. Raises WriteError, which names it, for what the system says against it."""
+    """A block that writes `path`.
+
+    Raises:
+        WriteError: The system does not let it be written, for example because the disk is full.
+    """
     try:
         yield
     except SemdfError:
         raise
     except (OSError, RuntimeError) as error:
-        torchs = ("inline_container", "iostream")  # of the system's errors torch hands on no more
-        if isinstance(error, RuntimeError) and not any(word in str(error) for word in torchs):
+        if isinstance(error, RuntimeError) and not any(file in str(error) for file in _TORCH_FILES):
             raise
         said = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise WriteError(f"{_shown(Path(path))} cannot be written: {said}") from error
@@ -69,7 +98,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
     What a killed process of this machine left of the same file is removed.
 
-    Raises WriteError where the disk is full or writing is not allowed.
+    Raises:
+        WriteError: The disk is full, or writing is not allowed.
     """
     path = Path(path)
     drafts = f".{path.name}.{socket.gethostname()}."
@@ -88,7 +118,11 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def temporary() -> Iterator[Path]:
-    """A folder below $TMPDIR that is gone when the block ends. Raises WriteError where none can be made."""
+    """A folder below $TMPDIR that is gone when the block ends.
+
+    Raises:
+        WriteError: None can be made.
+    """
     with writing("the temporary folder"):
         made = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
     with made as folder:
@@ -96,6 +130,7 @@ def temporary() -> Iterator[Path]:
 
 
 def _alive(process: int) -> bool:
+    """Whether there is a process of that number."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -106,7 +141,12 @@ def _alive(process: int) -> bool:
 
 
 def write_table(frame: pd.DataFrame, path: str | Path) -> Path:
-    """Write a table as Parquet or CSV, by the ending; floats in CSV get six significant digits."""
+    """Write a table as Parquet or CSV, by the ending; floats in CSV get six significant digits.
+
+    Raises:
+        DataError: The name has another ending.
+        WriteError: The disk is full, or writing is not allowed.
+    """
     path = Path(path)
     with atomic(path) as draft:
         if path.suffix == ".parquet":
@@ -119,42 +159,54 @@ def write_table(frame: pd.DataFrame, path: str | Path) -> Path:
 
 
 def read_table(path: str | Path, columns: Iterable[str] = ()) -> pd.DataFrame:
-    """Read a table and check that `columns` are there and hold what their names promise, see `checked`.
+    """Read a table and check it with `checked`; the kinds of a CSV file's cells are not checked.
 
     Raises:
-        MissingError: there is no such file.
-        DataError: it cannot be read, lacks a column, or a cell is of the wrong kind.
+        MissingError: There is no such file.
+        DataError: It cannot be read, lacks a column, or a cell is of the wrong kind.
     """
     path = Path(path)
     if not path.is_file():
-        raise MissingError(f"table expected at {_shown(path)}, found none: run `make reproduce`")
+        raise MissingError(f"a table must be at {_shown(path)}, found none: run `make reproduce`")
     try:
         frame = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
-    except Exception as error:  # pandas and pyarrow raise many kinds for a file that is none of theirs
+    except Exception as error:  # pandas and pyarrow raise many kinds for a file that is no table
         raise DataError(f"table {_shown(path)} must be readable: {_brief(error)}") from error
-    # what the types of a CSV file are is guessed anew each time it is read
+    # pandas guesses the types of a CSV file's columns each time it reads it
     return checked(frame, f"table {_shown(path)}", columns, kinds=path.suffix != ".csv")
 
 
 def read_cells(path: str | Path) -> pd.DataFrame:
-    """Read a CSV file, its cells as text, "" where there is nothing. Raises MissingError or DataError."""
+    """Read a CSV file, its cells as text, "" where there is nothing.
+
+    Raises:
+        MissingError: There is no such file.
+        DataError: It cannot be read, has a column twice, or a line with too many cells.
+    """
     path = Path(path)
     if not path.is_file():
-        raise MissingError(f"table expected at {_shown(path)}, found none")
+        raise MissingError(f"a table must be at {_shown(path)}, found none")
     try:
         frame = pd.read_csv(path, keep_default_na=False, dtype=str)
-    except Exception as error:  # as above
+    except Exception as error:  # as in `read_table`
         raise DataError(f"table {_shown(path)} must be readable: {_brief(error)}") from error
-    if not isinstance(frame.index, pd.RangeIndex):  # pandas takes the surplus for names of rows
+    if not isinstance(frame.index, pd.RangeIndex):  # pandas makes the surplus cells names of rows
         raise DataError(f"table {_shown(path)} must have {len(frame.columns)} cells in each line, found more")
     return checked(frame.fillna(""), f"table {_shown(path)}", ())
 
 
 def checked(frame: pd.DataFrame, name: str, columns: Iterable[str], *, kinds: bool = True) -> pd.DataFrame:
-    """`frame` if it has `columns`, each once, and their cells are what TEXT, WHOLE and POINTS say: text, whole numbers,
-    pairs of finite numbers in turn; probabilities (p_...) and scores are numbers.
+    """A table if it has some columns, and their cells are of the kinds that `semdf.storage.columns` names.
 
-    Raises DataError, which names the first cell that is not.
+    Args:
+        frame: The table.
+        name: Of the table, for messages.
+        columns: What it must have.
+        kinds: Whether to check the cells' kinds.
+
+    Raises:
+        DataError: A column is not there, any column is there twice, or a cell is of another kind; the message names
+            the first such cell.
     """
     columns = list(columns)
     if missing := [c for c in columns if c not in frame]:
@@ -162,36 +214,49 @@ def checked(frame: pd.DataFrame, name: str, columns: Iterable[str], *, kinds: bo
     if twice := sorted(set(map(str, frame.columns[frame.columns.duplicated()]))):
         raise DataError(f"{name} must have each column once, found {twice} again")
     for column in columns if kinds and len(frame) else ():
-        if column in TEXT:
-            rule, good = "text in UTF-8", _utf8
-            whole = not frame[column].isna().any() and pd.api.types.infer_dtype(frame[column], skipna=False) == "string"
-            whole = whole and (frame[column].dtype != object or _utf8("".join(frame[column])))
-        elif column in WHOLE:
-            rule, good = "a whole number", lambda cell: isinstance(cell, int | np.integer) and cell is not True
-            whole = pd.api.types.is_integer_dtype(frame[column]) and not frame[column].isna().any()
-        elif column in POINTS:
-            rule, good = "a list of finite numbers, x and y in turn", _points
-            whole = frame[column].map(_points).all()
-        elif column == "score" or column.startswith("p_"):
-            rule, good = "a number", lambda cell: isinstance(cell, float | int | np.number)
-            whole = pd.api.types.is_numeric_dtype(frame[column])
-        else:
+        rule = _RULES.get(kind_of(column))
+        if rule is None or rule.all_good(frame[column]):
             continue
-        if not whole:
-            row = next((i for i, cell in enumerate(frame[column]) if not good(cell)), 0)
-            found = repr(frame[column].iloc[row])[:80]
-            raise DataError(f"{name}, row {row}: {column!r} must be {rule}, found {found}")
+        row = next((i for i, cell in enumerate(frame[column]) if not rule.good(cell)), 0)
+        found = repr(frame[column].iloc[row])[:80]
+        raise DataError(f"{name}, row {row}: {column!r} must be {rule.says}, found {found}")
     return frame
 
 
-def _utf8(cell: Any) -> bool:
+class _Rule(NamedTuple):
+    """What cells of one kind must be: in words, for a whole column (which is quicker), and for one cell."""
+
+    says: str
+    all_good: Callable[[pd.Series], bool]
+    good: Callable[[Any], bool]
+
+
+def _all_text(cells: pd.Series) -> bool:
+    if cells.isna().any() or pd.api.types.infer_dtype(cells, skipna=False) != "string":
+        return False
+    return cells.dtype != object or _is_text("".join(cells))
+
+
+def _is_text(cell: Any) -> bool:
     try:
         return isinstance(cell, str) and cell.encode() is not None
     except UnicodeEncodeError:  # half a character, or bytes of a file name in another encoding
         return False
 
 
-def _points(cell: Any) -> bool:
+def _all_whole(cells: pd.Series) -> bool:
+    return pd.api.types.is_integer_dtype(cells) and not cells.isna().any()
+
+
+def _is_whole(cell: Any) -> bool:
+    return isinstance(cell, int | np.integer) and cell is not True
+
+
+def _all_points(cells: pd.Series) -> bool:
+    return cells.map(_is_points).all()
+
+
+def _is_points(cell: Any) -> bool:
     try:
         numbers = np.asarray(cell, dtype=float)
     except (TypeError, ValueError):
@@ -199,18 +264,40 @@ def _points(cell: Any) -> bool:
     return numbers.ndim == 1 and len(numbers) % 2 == 0 and bool((np.abs(numbers) < FAR).all())
 
 
+def _is_number(cell: Any) -> bool:
+    return isinstance(cell, float | int | np.number)
+
+
+#: The rules of those kinds of `semdf.storage.columns` that are checked.
+_RULES: dict[Kind | None, _Rule] = {
+    "text": _Rule("text in UTF-8", _all_text, _is_text),
+    "whole number": _Rule("a whole number", _all_whole, _is_whole),
+    "points": _Rule("a list of finite numbers, x and y in turn", _all_points, _is_points),
+    "number": _Rule("a number", pd.api.types.is_numeric_dtype, _is_number),
+}
+
+
 def write_json(value: Any, path: str | Path) -> Path:
-    """Write metrics or a configuration, floats as they are."""
+    """Write metrics or a configuration as JSON, floats as they are.
+
+    Raises:
+        WriteError: The disk is full, or writing is not allowed.
+    """
     with atomic(path) as draft:
         draft.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n")
     return Path(path)
 
 
 def read_json(path: str | Path) -> Any:
-    """Read what `write_json` wrote. Raises MissingError or DataError."""
+    """Read what `write_json` wrote.
+
+    Raises:
+        MissingError: There is no such file.
+        DataError: It holds no JSON.
+    """
     path = Path(path)
     if not path.is_file():
-        raise MissingError(f"file expected at {_shown(path)}, found none: run `make reproduce`")
+        raise MissingError(f"a file must be at {_shown(path)}, found none: run `make reproduce`")
     try:
         return json.loads(path.read_text())
     except (ValueError, OSError, RecursionError) as error:
@@ -218,41 +305,66 @@ def read_json(path: str | Path) -> Any:
 
 
 def write_weights(state: dict[str, Tensor], path: str | Path) -> Path:
-    """Write a state dict as safetensors."""
+    """Write a state dict as safetensors.
+
+    Raises:
+        WriteError: The disk is full, or writing is not allowed.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     with atomic(path) as draft:
         try:
             save_file({k: v.detach().cpu().contiguous().clone() for k, v in state.items()}, draft)
-        except SafetensorError as error:  # of the system's errors only the text is left
+        except SafetensorError as error:  # it has only the text of the system's error
             raise OSError(str(error)) from error
     return Path(path)
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
-    """Read a state dict from safetensors. Raises MissingError or DataError."""
+    """Read a state dict from safetensors.
+
+    Raises:
+        MissingError: There is no such file.
+        DataError: It is no safetensors file.
+    """
     from safetensors.torch import load_file
 
     path = Path(path)
     if not path.is_file():
-        raise MissingError(f"weights expected at {_shown(path)}, found none: run `make reproduce`")
+        raise MissingError(f"weights must be at {_shown(path)}, found none: run `make reproduce`")
     try:
         return load_file(path)
-    except Exception as error:  # besides its own kind, those of torch and of the system
+    except Exception as error:  # safetensors, torch and the system raise many kinds
         raise DataError(f"weights {_shown(path)} must be a safetensors file: {_brief(error)}") from error
 
 
 def read_tensors(path: str | Path) -> dict[str, Any]:
-    """Read a dict that `torch.save` wrote: tensors and plain values, never code. Raises MissingError or DataError."""
+    """Read a dict that `torch.save` wrote: tensors and plain values, never code.
+
+    Settings, paths and numpy numbers, which training scripts save beside the weights, are passed over: something empty
+    stands for them.
+
+    Raises:
+        MissingError: There is no such file.
+        DataError: It holds anything else.
+    """
     import torch
+    from torch.serialization import safe_globals
 
     path = Path(path)
     if not path.is_file():
-        raise MissingError(f"weights expected at {_shown(path)}, found none")
+        raise MissingError(f"weights must be at {_shown(path)}, found none")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for a file that is none of its own
+        with safe_globals([(stub, name) for name, stub in _UNREAD.items()]):
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for a file that it did not write
+        if found := re.search(r"Unsupported global: GLOBAL (\S+)|unsupported GLOBAL (\S+)", str(error)):
+            raise DataError(
+                f"weights {_shown(path)} must be tensors and plain values, found {found[1] or found[2]}, which is code "
+                "that reading does not run: where the file comes from, save the weights alone, "
+                "`torch.save({'model': model.state_dict()}, path)`"
+            ) from error
         raise DataError(f"weights {_shown(path)} must be tensors that torch.save wrote: {_brief(error)}") from error
     if not isinstance(state, dict):
         raise DataError(f"weights {_shown(path)} must be a dict, found {type(state).__name__}")
@@ -274,6 +386,9 @@ def _shown(path: Path) -> str:
 
 
 def _brief(error: Exception) -> str:
-    """The first line of what a library says, with the kind of the error where that is all it says."""
-    text = str(error).strip().partition("\n")[0][:300]
+    """The first line of a library's error; the kind of the error stands before a short one."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # torch colours its messages
+    if found := re.search(r"WeightsUnpickler error: *(.+)", text):
+        text = found[1]
+    text = text.strip().partition("\n")[0][:300]
     return text if len(text) > 20 else f"{type(error).__name__} {text}".strip()

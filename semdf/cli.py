@@ -2,65 +2,94 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from semdf import __version__
 from semdf.errors import MissingError, SemdfError
+from semdf.faces.choose import FINDERS, choose
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from semdf.explanation.verdict import Detector, Verdict
+    from semdf.faces.finders import FaceFinder
+    from semdf.faces.parsing import Parser
+    from semdf.forging.presets import Preset
 
 __all__ = ["main"]
 
-FINDERS = ("auto", "retinaface", "whole", "annotations", "templates")
+PATH = click.Path(path_type=Path)
+FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
 class _Commands(click.Group):
-    """Errors of the package become a message and exit code 1, never a traceback."""
+    """Errors of the package become a message and exit code 1, never a traceback.
 
-    def invoke(self, ctx: click.Context):
+    A name that the terminal's encoding cannot show is printed with escapes, so that it does not stop the others.
+    """
+
+    def invoke(self, ctx: click.Context) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except SemdfError as error:
             raise click.ClickException(str(error)) from error
 
 
-def _finder_options(command):
-    for option in (
-        click.option("--annotations", type=click.Path(path_type=Path), help="npz file with landmarks and regions."),
-        click.option(
-            "--weights",
-            type=click.Path(path_type=Path),
-            help="RetinaFace's weights file or its folder.  [default: $SEMDF_WEIGHTS or weights/]",
-        ),
-        click.option(
-            "--finder",
-            type=click.Choice(FINDERS),
-            default="auto",
-            show_default=True,
-            help="Where faces come from; auto: annotations if given or with the data, else RetinaFace.",
-        ),
-    ):
-        command = option(command)
-    return command
+def _finder_options(command: Callable) -> Callable:
+    """The options that say where faces come from."""
+    annotations = click.option("--annotations", type=PATH, help="npz file with landmarks and regions.")
+    weights = click.option(
+        "--weights",
+        type=PATH,
+        help="RetinaFace's weights file or its folder.  [default: $SEMDF_WEIGHTS or weights/]",
+    )
+    finder = click.option(
+        "--finder",
+        type=click.Choice(list(FINDERS)),
+        default="auto",
+        show_default=True,
+        help="Where faces come from; auto: annotations if given or with the data, else RetinaFace.",
+    )
+    longest = click.option(
+        "--longest",
+        type=click.IntRange(32),
+        default=640,
+        show_default=True,
+        help="RetinaFace: frames are shrunk to this side to find faces, pixels. Small faces in large pictures, such as "
+        "panoramas, need more.",
+    )
+    return finder(weights(annotations(longest(command))))
 
 
-def _shard(ctx: click.Context, option: click.Parameter, value: str | None) -> tuple[int, int] | None:
+def _shard(_ctx: click.Context, _option: click.Parameter, value: str | None) -> tuple[int, int] | None:
     """`I/N` as two numbers."""
     if value is None:
         return None
     i, _, n = value.partition("/")
     if not (i.isdecimal() and n.isdecimal() and int(i) < int(n)):
-        raise click.BadParameter(f"expected I/N with 0 <= I < N, found {value!r}")
+        raise click.BadParameter(f"must be I/N with 0 <= I < N, found {value!r}")
     return int(i), int(n)
 
 
-def _pairs(ctx: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+def _pairs(_ctx: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
     """`NAME=VALUE` as name and text."""
-    if odd := [value for value in values if not value.partition("=")[1]]:
-        raise click.BadParameter(f"expected NAME=VALUE, found {odd[0]!r}")
-    return {name: text for name, _, text in (value.partition("=") for value in values)}
+    pairs: dict[str, str] = {}
+    for value in values:
+        name, equals, text = value.partition("=")
+        if not equals:
+            raise click.BadParameter(f"must be NAME=VALUE, found {value!r}")
+        pairs[name] = text
+    return pairs
 
 
 @click.group(cls=_Commands)
@@ -70,11 +99,16 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=PATH)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line: path, status, p.")
-@click.option("--model", type=click.Path(path_type=Path), help="A run's folder.  [default: runs/auto_lambda-0]")
+@click.option(
+    "--model",
+    type=PATH,
+    help="A run's folder.  [default: $SEMDF_DETECTOR, or runs/auto_lambda-0, or semdf/detector in the user's data "
+    "folder]",
+)
 @click.option("--frames", type=click.IntRange(1), default=32, show_default=True, help="Frames a video.")
-@click.option("--explain", type=click.Path(path_type=Path), help="Folder for a picture (SVG) and table of each answer.")
+@click.option("--explain", type=PATH, help="Folder for a picture (SVG) and table of each answer.")
 @_finder_options
 def score(
     files: tuple[Path, ...],
@@ -85,37 +119,47 @@ def score(
     finder: str,
     weights: Path | None,
     annotations: Path | None,
+    longest: int,
 ) -> None:
     """Say of each picture or video in FILES whether it is a fake, and what was altered.
 
-    A file without an answer gets a line that says why; the exit code is then 1.
+    A file without an answer gets a line that says why; so does a video that breaks off, with the answer
+    on what there is of it. The exit code is then 1. Weights or annotations that cannot be read stop everything before
+    the first file.
     """
-    from semdf.score import DEFAULT_RUN, load_detector
-    from semdf.verdict import sentence
+    from semdf.evaluation.detector import find_detector, load_detector
+    from semdf.explanation.verdict import sentence
 
-    detector = load_detector(model or DEFAULT_RUN)
+    detector = load_detector(model or find_detector())
+    finders = [_finder(path, finder, weights, annotations, longest) for path in files]
     failed = 0
-    for path in files:
-        verdict = _judge(path, detector, frames, finder, weights, annotations)
+    for path, faces in zip(files, finders, strict=True):
+        verdict = _judge(path, detector, frames, faces)
         failed += verdict.status != "ok"
         if as_json:
             click.echo(json.dumps({"path": verdict.path, "status": verdict.status, "p": verdict.p or None}))
         else:
             click.echo(sentence(verdict, detector.hierarchy))
-        if explain and verdict.status == "ok":
-            from semdf.evidence import save
+        if explain and verdict.answered:
+            from semdf.explanation.figure import save
 
             click.echo(f"{save(verdict, detector, explain)}", err=as_json)
     sys.exit(1 if failed else 0)
 
 
 @main.command()
-@click.argument("root", type=click.Path(path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("root", type=PATH)
+@click.argument("out", type=PATH)
 @click.option("--layout", required=True, help="For example faceforensics++; a wrong name lists them all.")
 @click.option("--compression", default="", help="Compression to read, where the layout has several.")
-@click.option("--option", "options", multiple=True, callback=_pairs, metavar="NAME=VALUE",
-              help="Another option of the layout, such as split=originals; a wrong name lists them all.")  # fmt: skip
+@click.option(
+    "--option",
+    "options",
+    multiple=True,
+    callback=_pairs,
+    metavar="NAME=VALUE",
+    help="Another option of the layout, such as split=originals; a wrong name lists them all.",
+)
 @click.option("--frames", type=click.IntRange(1), default=32, show_default=True, help="Frames a video.")
 @click.option("--size", type=click.IntRange(8), default=317, show_default=True, help="Side of the crops, pixels.")
 @click.option("--alignment", type=click.Choice(("native", "similarity")), default="similarity", show_default=True)
@@ -124,15 +168,35 @@ def score(
 @click.option("--quality", type=click.IntRange(1, 100), default=95, show_default=True, help="Of JPEG crops.")
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Processes.")
 @click.option("--shard", callback=_shard, metavar="I/N", help="Only every N-th video, from the I-th on; I from 0.")
-@click.option("--face", type=click.Choice(("largest", "track")), default="largest", show_default=True,
-              help="RetinaFace: the largest of every frame, or one person through the video.")  # fmt: skip
+@click.option(
+    "--face",
+    type=click.Choice(("largest", "track")),
+    default="largest",
+    show_default=True,
+    help="RetinaFace: the largest of every frame, or one person through the video.",
+)
 @click.option("--device", default="cpu", show_default=True, help="RetinaFace: where it runs, such as cuda.")
-@click.option("--max-pixels", type=click.IntRange(1), default=100_000_000, show_default=True,
-              help="Larger pictures and frames are not read.")  # fmt: skip
-@click.option("--max-bytes", type=click.IntRange(1), default=16_000_000_000, show_default=True,
-              help="Larger files are not read.")  # fmt: skip
-@click.option("--max-array", type=click.IntRange(1), default=2_000_000_000, show_default=True,
-              help="Annotations: larger arrays are not read, bytes once inflated.")  # fmt: skip
+@click.option(
+    "--max-pixels",
+    type=click.IntRange(1),
+    default=100_000_000,
+    show_default=True,
+    help="Larger pictures and frames are not read.",
+)
+@click.option(
+    "--max-bytes",
+    type=click.IntRange(1),
+    default=16_000_000_000,
+    show_default=True,
+    help="Larger files are not read.",
+)
+@click.option(
+    "--max-array",
+    type=click.IntRange(1),
+    default=2_000_000_000,
+    show_default=True,
+    help="Annotations: larger arrays are not read, bytes once inflated.",
+)
 @_finder_options
 def extract(
     root: Path,
@@ -143,54 +207,75 @@ def extract(
     finder: str,
     weights: Path | None,
     annotations: Path | None,
+    longest: int,
     face: str,
     device: str,
     max_pixels: int,
     max_bytes: int,
     max_array: int,
-    **settings,
+    shard: tuple[int, int] | None,
+    **settings: Any,
 ) -> None:
-    """Cut the faces out of the videos and pictures of a data set's official tree ROOT: tars, manifest.parquet and
-    crop.json in OUT.
+    """Cut the faces out of the videos and pictures of a data set's official tree ROOT.
 
-    A run that was interrupted goes on where it stopped. With --shard, OUT/shard-I-of-N gets the result; when all are
-    there, `semdf join OUT` puts them together. Several data sets, each in a folder FACES/NAME, become one by `semdf
-    merge FACES`.
+    OUT gets the crops in tars, manifest.parquet and crop.json. A run that was interrupted goes on where it stopped.
+    What lies in ROOT and is no video or picture of the layout is counted first, by reason.
+    With --shard, OUT/shard-I-of-N gets the result; when all are there, `semdf join OUT` puts them together. Several
+    data sets, each in a folder FACES/NAME, become one by `semdf merge FACES`.
     """
     from semdf import layouts
-    from semdf.extract import extract as run
-    from semdf.manifest import part_of
-    from semdf.video import Limits
+    from semdf.extraction.check import beside
+    from semdf.extraction.extract import extract as run
+    from semdf.extraction.video import Limits
+    from semdf.storage.manifest import part_of
 
-    options |= {"compression": compression} if compression else {}
-    rows = layouts.load(layout, **options).read(root)
-    faces = _finder(finder, weights, annotations, root, largest=max_array, face=face, device=device)
-    manifest = run(rows, root, out, faces, limits=Limits(max_pixels, max_bytes), **settings)
-    _report(manifest, (part_of(out, settings["shard"]) if settings["shard"] else out) / "manifest.parquet", "crops")
+    if compression:
+        options["compression"] = compression
+    reader = layouts.load(layout, **options)
+    rows = reader.read(root)
+    for line in beside(root, rows, reader):
+        click.echo(line, err=True)
+    faces = choose(
+        finder,
+        root,
+        annotations=annotations,
+        weights=weights,
+        largest=max_array,
+        face=face,
+        device=device,
+        longest=longest,
+    )
+    manifest = run(rows, root, out, faces, shard=shard, limits=Limits(max_pixels, max_bytes), **settings)
+    folder = part_of(out, shard) if shard else out
+    _report(manifest, folder / "manifest.parquet", "crops")
 
 
 @main.command()
-@click.argument("out", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("out", type=FOLDER)
 def join(out: Path) -> None:
-    """Put the shards in OUT together, which `semdf extract --shard` or `semdf expand --shard` wrote; they stay and may
-    then be deleted."""
-    from semdf.manifest import join as run
+    """Put the shards in OUT together, which `semdf extract --shard` or `semdf expand --shard` wrote.
+
+    They stay and may then be deleted.
+    """
+    from semdf.storage.manifest import join as run
 
     _report(run(out), out / "manifest.parquet", "pictures")
 
 
 @main.command()
-@click.argument("faces", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("faces", type=FOLDER)
 def merge(faces: Path) -> None:
-    """Make the data sets that `semdf extract` put into folders of FACES one: FACES/manifest.parquet and crop.json,
-    which `semdf expand` and training read. The folders stay and are needed."""
-    from semdf.merge import merge as run
+    """Make the data sets that `semdf extract` put into folders of FACES one.
+
+    FACES gets manifest.parquet and crop.json, which `semdf expand` and training read. The folders stay and are needed.
+    """
+    from semdf.extraction.merge import merge as run
 
     _report(run(faces), faces / "manifest.parquet", "crops")
 
 
 @main.command()
-@click.argument("root", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("root", type=FOLDER)
 @click.option("--layout", default="", help="Name of the layout.  [default: recognised]")
 @click.option("--headers/--no-headers", default=True, show_default=True, help="Open every file.")
 def check(root: Path, layout: str, headers: bool) -> None:
@@ -198,7 +283,7 @@ def check(root: Path, layout: str, headers: bool) -> None:
 
     Prints what is missing, surplus, unreadable or differently counted. The exit code is 1 if anything is.
     """
-    from semdf.check import check as run
+    from semdf.extraction.check import check as run
 
     reports = run(root, layout, headers=headers)
     for report in reports:
@@ -207,10 +292,10 @@ def check(root: Path, layout: str, headers: bool) -> None:
 
 
 @main.command()
-@click.argument("faces", type=click.Path(path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("faces", type=PATH)
+@click.argument("out", type=PATH)
 @click.option("--seed", type=int, required=True, help="Everything random comes from it.")
-@click.option("--preset", default="sjedd", show_default=True, help="Of semdf/presets.yaml.")
+@click.option("--preset", default="sjedd", show_default=True, help="A wrong name lists them all.")
 @click.option("--region", "regions", multiple=True, help="Instead of the preset's; several are joined by +.")
 @click.option("--per-image", type=click.IntRange(1), default=1, show_default=True, help="Forgeries a crop.")
 @click.option("--pairing", default="preset", show_default=True, help="nearest, landmarks, pose, random or self.")
@@ -220,49 +305,102 @@ def check(root: Path, layout: str, headers: bool) -> None:
 @click.option("--mask", default="preset", show_default=True, help="From landmarks, or from regions (map or parser).")
 @click.option("--recompress", type=int, nargs=2, help="Range of JPEG qualities, for both of a pair.")
 @click.option("--size", type=click.IntRange(16), default=256, show_default=True, help="Crops of pictures, pixels.")
-@click.option("--identity", default="", help="Pictures: a regular expression for who is shown, at the names' start."
-              "  [default: up to the first _]")  # fmt: skip
+@click.option(
+    "--identity",
+    default="",
+    help="Pictures: a regular expression for the person's identity, at the start of a file's name.  [default: the part "
+    "before the first _]",
+)
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Processes.")
 @click.option("--shard", callback=_shard, metavar="I/N", help="Only every N-th forgery, from the I-th on; I from 0.")
-def expand(faces: Path, out: Path, preset: str, per_image: int, seed: int, recompress: tuple[int, ...] | None,
-           size: int, identity: str, workers: int, shard: tuple[int, int] | None, **changes) -> None:  # fmt: skip
+def expand(
+    faces: Path,
+    out: Path,
+    preset: str,
+    per_image: int,
+    seed: int,
+    recompress: tuple[int, ...] | None,
+    size: int,
+    identity: str,
+    workers: int,
+    shard: tuple[int, int] | None,
+    **changes: Any,
+) -> None:
     """Forge regions of the real faces in FACES: a manifest or folder of `semdf extract`, or a folder of pictures.
 
     With --shard, OUT/shard-I-of-N gets the result, and FACES must be of `semdf extract`; when all are there, `semdf
     join OUT` puts them together.
     """
+    from semdf import layouts
     from semdf.artifacts import write_table
-    from semdf.expand import expand as run
-    from semdf.manifest import part_of
-    from semdf.portraits import faces_of, parser_for
-    from semdf.presets import choose
+    from semdf.extraction.check import beside
+    from semdf.forging.expand import expand as run
+    from semdf.forging.presets import choose as choose_preset
+    from semdf.forging.sources import faces_of
+    from semdf.storage.manifest import part_of
 
-    chosen = choose(preset, **changes)
-    if shard and not (faces.is_file() or (faces / "manifest.parquet").is_file()):  # each shard would cut out all faces
-        raise MissingError(f"faces: with --shard, expected the manifest of `semdf extract` at {faces}. Found none.")
+    chosen = choose_preset(preset, **changes)
+    extracted = faces.is_file() or (faces / "manifest.parquet").is_file()
+    if shard and not extracted:  # with a folder of pictures, each shard would cut out all faces
+        raise MissingError(f"faces: with --shard, {faces} must have the manifest of `semdf extract`, found none")
+    parser = None if extracted else _parser(chosen, None)
     root, table = faces_of(faces, out / "pictures", size=size, identity=identity)
-    parser = parser_for(chosen, table)
-    made = run(table, root, out, preset=chosen, per_image=per_image, recompress=recompress or (), seed=seed,
-               parser=parser, workers=workers, shard=shard)  # fmt: skip
-    path = part_of(out, shard) / "manifest.parquet" if shard else write_table(made, out / "manifest.parquet")
-    _report(made, path, "forgeries")
+    if not extracted:
+        for line in beside(faces, table, layouts.load("pictures")):
+            click.echo(line, err=True)
+    if extracted:
+        parser = _parser(chosen, table)
+    made = run(
+        table,
+        root,
+        out,
+        preset=chosen,
+        per_image=per_image,
+        recompress=recompress or (),
+        seed=seed,
+        parser=parser,
+        workers=workers,
+        shard=shard,
+    )
+    folder = part_of(out, shard) if shard else out
+    if not shard:  # a shard's manifest was written with it
+        write_table(made, folder / "manifest.parquet")
+    _report(made, folder / "manifest.parquet", "forgeries")
 
 
-def _judge(path: Path, detector, frames: int, finder: str, weights: Path | None, annotations: Path | None):
-    """The verdict on one file; that its faces cannot be found is a status, so that other files are still scored."""
-    from semdf.faces import Whole
-    from semdf.verdict import Verdict, judge
+def _parser(preset: Preset, manifest: pd.DataFrame | None) -> Parser | None:
+    """The face parser that the faces of a manifest need, or those of pictures; its weights are read."""
+    from semdf.forging.sources import parser_for
 
+    parser = parser_for(preset, manifest)
+    if parser is not None:
+        parser.load()
+    return parser
+
+
+def _finder(
+    path: Path, finder: str, weights: Path | None, annotations: Path | None, longest: int
+) -> FaceFinder | MissingError:
+    """What finds the faces of a file, or what is missing for it, which need not be missing for the other files."""
     try:
-        faces = _finder(finder, weights, annotations, path)
+        return choose(finder, path, annotations=annotations, weights=weights, longest=longest)
     except MissingError as error:
-        broken = judge(path, detector, Whole(), frames)  # the file itself may be what is wrong
-        return broken if broken.status != "ok" else Verdict(str(path), str(error), {})
-    return judge(path, detector, faces, frames)
+        return error
 
 
-def _report(manifest, path: Path, what: str) -> None:
-    """A line on what was made, one for each reason why something was not; exit code 1 if nothing was."""
+def _judge(path: Path, detector: Detector, frames: int, faces: FaceFinder | MissingError) -> Verdict:
+    """The verdict on one file; its status is what is missing for finding its faces, if anything is."""
+    from semdf.explanation.verdict import Verdict, judge
+    from semdf.faces.finders import Whole
+
+    if not isinstance(faces, MissingError):
+        return judge(path, detector, faces, frames)
+    broken = judge(path, detector, Whole(), frames)  # the file itself may be what is wrong
+    return broken if not broken.answered else Verdict(str(path), str(faces), {})
+
+
+def _report(manifest: pd.DataFrame, path: Path, what: str) -> None:
+    """Print what was made and, for each reason, how much was not; exit with code 1 if nothing was made."""
     good = int((manifest["status"] == "ok").sum())
     click.echo(f"{good} {what}, {path}")
     reasons = manifest["status"][manifest["status"] != "ok"].str.split(":", n=1).str[0].value_counts()
@@ -270,10 +408,3 @@ def _report(manifest, path: Path, what: str) -> None:
         click.echo(f"{count} without: {reason}", err=True)
     if not good:
         sys.exit(1)
-
-
-def _finder(name: str, weights: Path | None, annotations: Path | None, path: Path, **detector):
-    """The finder for one file or folder, see `semdf.finders.choose`."""
-    from semdf.finders import choose
-
-    return choose(name, path, annotations=annotations, weights=weights, **detector)

@@ -1,22 +1,60 @@
-"""Typed parameters: params.yaml is read here alone and every value is checked before anything runs."""
+"""Typed parameters: params.yaml is read here alone and every value is checked before anything runs.
+
+Names of weightings are those of the files in `semdf/method/weighting/`. They are listed, not imported: torch is not
+loaded to check a file of parameters.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from reprlib import Repr
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 
-from semdf import ROOT
 from semdf.errors import MissingError, ParameterError
 
 __all__ = [
-    *("SECTIONS", "TRAINED", "Ablate", "Ablation", "Data", "Expand", "Explain", "Extract", "Generalise", "Objective"),
-    *("Parser", "Pretrain", "Robustness", "Run", "Runs", "Score", "Train", "check", "read"),
+    "SECTIONS",
+    "TRAINED",
+    "WEIGHTINGS",
+    "Ablate",
+    "Ablation",
+    "Data",
+    "Expand",
+    "Explain",
+    "Extract",
+    "Generalise",
+    "Objective",
+    "Parser",
+    "Pretrain",
+    "Robustness",
+    "Run",
+    "Runs",
+    "Score",
+    "Section",
+    "Train",
+    "check",
+    "read",
+    "weightings",
 ]
+
+#: The folder with one file for each weighting of the tasks' losses: `semdf.method.weighting`.
+WEIGHTINGS = Path(__file__).parent / "method" / "weighting"
+
+
+def weightings(*folders: Path) -> tuple[str, ...]:
+    """Names of the weightings: the files of their folder that do not begin with `_`, which are not imported.
+
+    Args:
+        folders: Where to look, by default in `WEIGHTINGS`.
+    """
+    files = [path for folder in folders or (WEIGHTINGS,) for path in folder.glob("*.py")]
+    return tuple(sorted(path.stem for path in files if not path.stem.startswith("_")))
+
 
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
@@ -26,8 +64,17 @@ Positive = Annotated[float, Field(gt=0)]
 
 #: Regions that can be forged; those with + are forged together.
 Region = Literal[
-    Literal["eyes", "eyebrows", "nose", "lips", "mouth", "skin", "face"],
-    Literal["eyes+nose", "eyes+mouth", "nose+mouth", "eyes+nose+mouth"],
+    "eyes",
+    "eyebrows",
+    "nose",
+    "lips",
+    "mouth",
+    "skin",
+    "face",
+    "eyes+nose",
+    "eyes+mouth",
+    "nose+mouth",
+    "eyes+nose+mouth",
 ]
 
 
@@ -44,46 +91,87 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
-#: What the losses of the tasks are added up by; "binary": the cross-entropy baseline, which has one task.
-Objective = Literal[
-    Literal["binary", "equal", "dwa", "uncertainty", "random", "auto_lambda", "auto_lambda_late", "auto_lambda_fd"],
-    Literal["upgrad", "pcgrad", "cagrad"],
-]
-#: Names of ablations: `semdf.runs.ABLATIONS` says what each changes.
+#: What adds up the losses of the tasks: a weighting, or "binary", the cross-entropy baseline, which has one task.
+if TYPE_CHECKING:
+    Objective = str
+else:
+    Objective = Literal["binary", *weightings()]
+
+#: Names of ablations: `semdf.training.runs.ABLATIONS` says what each changes.
 Ablation = Literal[
-    Literal["independent", "heads", "independent_heads", "dot", "antonyms", "no_expansion", "root_only", "root_global"],
-    Literal["root_local", "held_out", "optimiser_step", "frozen_text", "frozen_image", "pretrained", "scratch"],
-    Literal["unpaired", "no_prior", "full_text_rate", "augmented", "positions"],
+    "independent",
+    "heads",
+    "independent_heads",
+    "dot",
+    "antonyms",
+    "no_expansion",
+    "root_only",
+    "root_global",
+    "root_local",
+    "held_out",
+    "optimiser_step",
+    "frozen_text",
+    "frozen_image",
+    "pretrained",
+    "scratch",
+    "unpaired",
+    "no_prior",
+    "full_text_rate",
+    "augmented",
+    "positions",
+    "no_camera",
+    "prompt_directions",
+    "moving_statistics",
 ]
-#: Names of other training data: `semdf.ablate.DATA` says which.
+#: Names of other training data: `semdf.ablation.matrix.DATA` says which.
 Data = Literal[
-    Literal["without_Deepfakes", "without_Face2Face", "without_FaceSwap", "without_NeuralTextures"],
-    Literal["fake_source", "random_pairing", "sladd", "self_blended", "poisson", "laplacian", "recompressed"],
-    Literal["quarter"],
-    Literal["ffsc", "without_age", "without_expression", "without_gender", "without_identity", "without_pose"],
+    "without_Deepfakes",
+    "without_Face2Face",
+    "without_FaceSwap",
+    "without_NeuralTextures",
+    "fake_source",
+    "random_pairing",
+    "sladd",
+    "self_blended",
+    "poisson",
+    "laplacian",
+    "recompressed",
+    "quarter",
+    "ffsc",
+    "without_age",
+    "without_expression",
+    "without_gender",
+    "without_identity",
+    "without_pose",
 ]
 
-#: The name of trainings that take the block `train` as it is: `semdf.ablate.DEFAULT`.
+#: The name of trainings that take the block `train` as it is: `semdf.ablation.matrix.DEFAULT`.
 Length = Literal["default"]
 
 
 def _known(run: str) -> str:
-    """Names joined by +, each of one change."""
+    """Refuse a run that is not made of known names, joined by +."""
     names = get_args(Objective) + get_args(Ablation) + get_args(Data) + get_args(Length)
-    if unknown := [part for part in run.split("+") if part not in names]:
-        raise ValueError(f"made of {', '.join(names)}, joined by +, not {unknown[0]!r}")
+    unknown = [part for part in run.split("+") if part not in names]
+    if unknown:
+        raise ValueError(f"must be made of {', '.join(names)}, joined by +, not of {unknown[0]!r}")
     return run
 
 
+#: A kind of training by its name.
 Run = Annotated[str, AfterValidator(_known)]
 
 
 class Runs(Section):
+    """Which detectors are trained: every objective with every seed."""
+
     objective: list[Objective | Ablation] = Field(min_length=1)
     seed: list[Seed] = Field(min_length=1)
 
 
 class Extract(Section):
+    """How faces are cut from the data sets."""
+
     datasets: dict[str, str] = Field(min_length=1)
     options: dict[str, dict[str, str | bool | list[str]]]
     finder: Literal["annotations", "retinaface"]
@@ -98,12 +186,15 @@ class Extract(Section):
 
     @model_validator(mode="after")
     def _each_has_its_data_set(self) -> Extract:
-        if unknown := sorted(set(self.options) - set(self.datasets)):
-            raise ValueError(f"such that options name layouts of datasets, not {unknown[0]!r}")
+        unknown = sorted(set(self.options) - set(self.datasets))
+        if unknown:
+            raise ValueError(f"must have options for layouts of datasets alone, not for {unknown[0]!r}")
         return self
 
 
 class Expand(Section):
+    """How forgeries of the training data's real faces are made."""
+
     preset: Literal["sjedd", "sjedd_small", "sladd", "self_blended"]
     regions: list[Region]
     splits: list[Literal["train", "val", "test"]] = Field(min_length=1)
@@ -118,6 +209,8 @@ class Expand(Section):
 
 
 class Pretrain(Section):
+    """How the miniature CLIP is pretrained."""
+
     encoder: str
     stills: Count
     epochs: Count
@@ -135,6 +228,8 @@ class Pretrain(Section):
 
 
 class Parser(Section):
+    """How the face parser is trained."""
+
     stills: Count
     held_out: Count
     sizes: list[Annotated[int, Field(ge=64, multiple_of=32)]] = Field(min_length=1)
@@ -148,7 +243,46 @@ class Parser(Section):
     threads: Count
 
 
+def _rising(limits: list[float]) -> list[float]:
+    """Refuse a range whose end lies below its start."""
+    if limits[0] > limits[1]:
+        raise ValueError("must not fall")
+    return limits
+
+
+#: Two numbers of one kind, the first not above the second.
+Range = Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=2, max_length=2), AfterValidator(_rising)]
+Qualities = Annotated[
+    list[Annotated[int, Field(ge=1, le=100)]], Field(min_length=2, max_length=2), AfterValidator(_rising)
+]
+Shares = Annotated[
+    list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=2, max_length=2), AfterValidator(_rising)
+]
+
+
+class Camera(Section):
+    """What the pictures of a pair go through in training, both alike (see `semdf.training.camera`).
+
+    Attributes:
+        untouched: Share of the pairs that stay as they are.
+        second: Share of the others to which two things are done instead of one.
+        blur: Range of the standard deviation of a Gaussian, pixels, above 0.
+        resize: Range of the share of the side that a picture is shrunk to before it is enlarged again.
+        noise: Range of the standard deviation of noise, grey levels.
+        jpeg: Range of the quality.
+    """
+
+    untouched: Share
+    second: Share
+    blur: Range
+    resize: Shares
+    noise: Range
+    jpeg: Qualities
+
+
 class Train(Section):
+    """How a detector is trained. Fields with a default are not in the `config.json` of older runs."""
+
     encoder: str
     pretrained: str
     hierarchy: str
@@ -167,13 +301,16 @@ class Train(Section):
     lambda_lr: Positive
     precision: Literal["float32", "bfloat16"]
     threads: Count
-    processes: Count = 1  # config.json of older runs does not tell this, nor what follows
+    processes: Count = 1
     device: Literal["cpu", "cuda"] = "cpu"
     partner: Literal["frame", "nearest"] = "frame"
     random_crop: bool = True
     flip: bool = True
     augment: Literal["none", "sjedd"] = "none"
     scale: Positive = 3.0
+    directions: Literal["prompts", "orthogonal"] = "prompts"
+    statistics: Literal["moving", "resting"] = "moving"
+    camera: Camera | None = None
     positions: Positive = 1.0
     betas: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)] = [0.9, 0.98]
     clip: Annotated[float, Field(ge=0)] = 1.0
@@ -182,10 +319,13 @@ class Train(Section):
 
 
 class Ablate(Section):
+    """Which kinds of training are compared, and how much shorter they are than those of `runs`."""
+
     groups: dict[str, Annotated[list[Run], Field(min_length=2)]] = Field(min_length=1)
     seeds: list[Seed] = Field(min_length=1)
     fewer_seeds: dict[str, Count]
-    changes: dict[str, bool | int | float | str]
+    base: dict[str, bool | int | float | str | None]
+    changes: dict[str, bool | int | float | str | None]
     frames: Count
     processes: Count
     resamples: Annotated[int, Field(ge=100)]
@@ -193,6 +333,8 @@ class Ablate(Section):
 
 
 class Score(Section):
+    """How the test sets are scored."""
+
     batch: Count
     splits: list[Literal["train", "val", "test"]] = Field(min_length=1)
     processes: Count = 1
@@ -200,11 +342,15 @@ class Score(Section):
 
 
 class Generalise(Section):
+    """How uncertain the numbers across data sets are."""
+
     resamples: Annotated[int, Field(ge=100)]
     resampling_seed: Seed
 
 
 class Robustness(Section):
+    """Which detectors are tested on which distorted pictures."""
+
     detectors: list[str] = Field(min_length=1)
     dataset: str
     split: Literal["train", "val", "test"]
@@ -216,6 +362,8 @@ class Robustness(Section):
 
 
 class Explain(Section):
+    """Which pictures are explained, by which layer."""
+
     split: Literal["train", "val", "test"]
     count: Count
     layer: Literal["layer2", "layer3", "layer4"]
@@ -238,10 +386,13 @@ SECTIONS: dict[str, type[Section]] = {
 
 
 def check(section: str, values: Any) -> Any:
-    """Validate `values` as the block `section` of params.yaml: an instance of its class in SECTIONS.
+    """Validate `values` as the block `section` of params.yaml.
+
+    Returns:
+        An instance of the block's class in `SECTIONS`.
 
     Raises:
-        ParameterError: unknown section, or a value of the wrong type or out of range; all of them are listed.
+        ParameterError: The section is unknown, or a value is of the wrong type or out of range; all of them are listed.
     """
     if section not in SECTIONS:
         raise ParameterError(f"section must be one of {', '.join(SECTIONS)}, found {section!r}")
@@ -251,19 +402,19 @@ def check(section: str, values: Any) -> Any:
         raise ParameterError("; ".join(_sentence(section, e) for e in error.errors())) from None
 
 
-def read(path: str | Path = ROOT / "params.yaml") -> dict[str, Any]:
+def read(path: str | Path) -> dict[str, Any]:
     """Read and check the whole of params.yaml (YAML 1.2, the dialect of DVC): every section as `check` gives it.
 
     Raises:
-        MissingError: there is no such file.
-        ParameterError: it is not YAML, a section is missing or unknown, or a value is refused; the file is named.
+        MissingError: There is no such file.
+        ParameterError: It is not YAML, a section is missing or unknown, or a value is refused; the file is named.
     """
     path = Path(path)
     if not path.is_file():
-        raise MissingError(f"parameters: file expected, found none at {path.name!r}")
+        raise MissingError(f"parameters: must be a file, found none at {path.name!r}")
     try:
         document = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    except Exception as error:  # besides ruamel's own kind: no text, dates that are none, depth without end
+    except Exception as error:  # ruamel's own, or those of a file that is no text, of impossible dates or endless depth
         raise ParameterError(f"{path.name} must be YAML: {error}") from None
     if not isinstance(document, dict):
         raise ParameterError(f"{path.name} must hold a mapping, found {type(document).__name__}")
@@ -277,18 +428,22 @@ def read(path: str | Path = ROOT / "params.yaml") -> dict[str, Any]:
         raise ParameterError(f"{path.name}: {error}") from None
 
 
-#: Values in messages: anchors and aliases make a short file an endless value.
+#: Writes values in messages, shortened: a few lines with anchors and aliases can stand for an endless value.
 _SHORT = Repr()
-_SHORT.maxstring = _SHORT.maxother = 80
+_SHORT.maxstring = 80
+_SHORT.maxother = 80
+
+#: What pydantic's sentences begin with, such as "Input should be positive", and what our own errors become there.
+_SUBJECT = re.compile(r"^(?:\w+ should|Value error, must) ")
 
 
 def _sentence(section: str, error: Mapping[str, Any]) -> str:
-    where, found = ".".join(map(str, (section, *error["loc"]))), _SHORT.repr(error["input"])
-    rule = error["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    """One of pydantic's errors as a sentence of ours."""
+    where = ".".join(map(str, (section, *error["loc"])))
     match error["type"]:
         case "missing":
-            return f"{where} is required"
+            return f"{where} must be given, found nothing"
         case "extra_forbidden":
-            return f"{where} is unknown, found {found}"
+            return f"{section} must hold no unknown name, found {where}"
         case _:
-            return f"{where} must be {rule}, found {found}"
+            return f"{where} {_SUBJECT.sub('must ', error['msg'])}, found {_SHORT.repr(error['input'])}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -33,9 +34,12 @@ __all__ = [
     "validation",
 ]
 
+#: Markers of runs, one after the other.
+MARKERS = "os^Dv"
+
 
 def theme() -> None:
-    """Set the look of all figures once: colour-blind palette, light grid, SVG that is the same in every run."""
+    """Set the look of all figures: colour-blind palette, light grid, and SVG files with the same bytes in every run."""
     sns.set_theme(context="notebook", style="whitegrid", palette="colorblind", font_scale=0.9)
     mpl.rcParams.update({"svg.hashsalt": "semdf", "svg.fonttype": "path", "figure.dpi": 90, "savefig.bbox": "tight"})
 
@@ -81,24 +85,20 @@ def validation(history: pd.DataFrame, ax: Axes) -> Axes:
 
 
 def auc_intervals(table: pd.DataFrame, ax: Axes) -> Axes:
-    """AUC with its interval: a row a data set or manipulation (`row`), a colour a run."""
+    """AUC with its interval: a line a data set or manipulation (`row`), a colour and a marker a run."""
     runs = list(dict.fromkeys(table["run"]))
     rows = list(dict.fromkeys(table["row"]))
     for k, run in enumerate(runs):
         part = table[table["run"] == run]
         y = np.array([rows.index(r) for r in part["row"]]) + 0.2 * (k - (len(runs) - 1) / 2)
-        error = [part["auc"] - part["auc_low"], part["auc_high"] - part["auc"]]
-        ax.errorbar(part["auc"], y, xerr=_distances(error), fmt="os^Dv"[k % 5], capsize=2, markersize=5, label=run)
+        distances = np.array([part["auc"] - part["auc_low"], part["auc_high"] - part["auc"]])
+        error = np.clip(distances, 0, None)  # rounding can make a distance negative
+        ax.errorbar(part["auc"], y, xerr=error, fmt=MARKERS[k % len(MARKERS)], capsize=2, markersize=5, label=run)
     ax.axvline(0.5, color="0.4", linestyle=":", linewidth=1)
     ax.set(yticks=range(len(rows)), yticklabels=rows, xlabel="video-level ROC-AUC (95 % interval over identities)")
     ax.invert_yaxis()
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=len(runs), frameon=False)
     return ax
-
-
-def _distances(error: Sequence[pd.Series]) -> np.ndarray:
-    """[2, n] distances below and above; never negative by rounding."""
-    return np.clip(np.array([e.to_numpy() for e in error]), 0, None)
 
 
 def roc_curves(points: pd.DataFrame, ax: Axes) -> Axes:
@@ -142,8 +142,13 @@ def node_bars(table: pd.DataFrame, ax: Axes) -> Axes:
 
 
 def pictures(images: Sequence[np.ndarray], titles: Sequence[str], *, columns: int, size: float = 1.3) -> Figure:
-    """A grid of pictures ([H, W, 3] uint8 or [H, W] in 0..1), each with a short title."""
-    rows = -(-len(images) // columns)
+    """A grid of pictures ([H, W, 3] uint8 or [H, W] in 0..1), each with a short title.
+
+    Args:
+        columns: Pictures in a row.
+        size: Width and height of a picture, inches.
+    """
+    rows = math.ceil(len(images) / columns)
     lines = max(title.count("\n") + 1 for title in titles)
     shape = (size * columns, (size + 0.16 * lines) * rows)
     figure, axes = plt.subplots(rows, columns, figsize=shape, squeeze=False, layout="constrained")
@@ -152,18 +157,18 @@ def pictures(images: Sequence[np.ndarray], titles: Sequence[str], *, columns: in
     for ax in axes.flat:
         ax.set_axis_off()
     for ax, image, title in zip(axes.flat[: len(images)], images, titles, strict=True):
-        ax.imshow(image, cmap="gray", vmin=0, vmax=255 if image.dtype == np.uint8 else 1, interpolation="nearest")
+        brightest = 255 if image.dtype == np.uint8 else 1
+        ax.imshow(image, cmap="gray", vmin=0, vmax=brightest, interpolation="nearest")
         ax.set_title(title, fontsize=7, pad=2)
     return figure
 
 
 def reliability(table: pd.DataFrame, ax: Axes) -> Axes:
-    """Reliability diagram from `semdf.evaluate.reliability` rows with a column `run`; dots grow with their samples."""
+    """Reliability diagram from `evaluate.reliability` rows with a column `run`; dots grow with their samples."""
     for k, (run, part) in enumerate(table.groupby("run", sort=False)):
         ax.plot(part["p"], part["share"], color=f"C{k}", linewidth=1)
-        ax.scatter(
-            part["p"], part["share"], s=10 + 120 * part["samples"] / part["samples"].sum(), color=f"C{k}", label=run
-        )
+        size = 10 + 120 * part["samples"] / part["samples"].sum()
+        ax.scatter(part["p"], part["share"], s=size, color=f"C{k}", label=run)
     ax.plot([0, 1], [0, 1], color="0.6", linestyle=":", linewidth=1)
     ax.set(xlabel="mean p(fake) in the bin", ylabel="share of fakes in the bin", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     ax.set_aspect("equal")
@@ -172,18 +177,20 @@ def reliability(table: pd.DataFrame, ax: Axes) -> Axes:
 
 
 def severities(table: pd.DataFrame, axes: Sequence[Axes]) -> Sequence[Axes]:
-    """AUC against severity, a panel a distortion: rows of distortion, level, run, auc, auc_low, auc_high.
+    """AUC against severity: a panel a distortion, a colour and a marker a run.
 
-    Level 0 rows (distortion "none") start every panel.
+    Args:
+        table: Rows of distortion, level, run, auc, auc_low, auc_high; those of level 0 start every panel.
+        axes: As many as distortions.
     """
     start = table[table["level"] == 0]
     names = [name for name in dict.fromkeys(table["distortion"]) if name != "none"]
     for ax, name in zip(axes, names, strict=True):
-        for k, (run, part) in enumerate(
-            pd.concat([start, table[table["distortion"] == name]]).groupby("run", sort=False)
-        ):
+        panel = pd.concat([start, table[table["distortion"] == name]])
+        for k, (run, part) in enumerate(panel.groupby("run", sort=False)):
             ax.fill_between(part["level"], part["auc_low"], part["auc_high"], color=f"C{k}", alpha=0.15, linewidth=0)
-            ax.plot(part["level"], part["auc"], "os^Dv"[k % 5] + "-", color=f"C{k}", markersize=4, label=run)
+            line = MARKERS[k % len(MARKERS)] + "-"
+            ax.plot(part["level"], part["auc"], line, color=f"C{k}", markersize=4, label=run)
         ax.axhline(0.5, color="0.4", linestyle=":", linewidth=1)
         ax.set(title=name, xlabel="severity", ylabel="", xticks=range(6), ylim=(0.35, 1.02))
     return axes
@@ -200,7 +207,7 @@ def overlay(image: np.ndarray, relevance: np.ndarray, mask: np.ndarray | None, a
 
 
 def timeline(data: pd.DataFrame, ax: Axes, threshold: float = 0.5) -> Axes:
-    """Marginals of some nodes over the frames of a video, from rows of frame, node, p; one frame gives dots."""
+    """Marginals of some nodes over the frames of a video, from rows of frame, node, p; a single frame gives dots."""
     sns.lineplot(data, x="frame", y="p", hue="node", style="node", markers=True, dashes=False, ax=ax)
     ax.axhline(threshold, color="0.4", linestyle=":", linewidth=1)
     ax.set(xlabel="frame", ylabel="marginal", ylim=(-0.03, 1.03))

@@ -1,4 +1,4 @@
-"""A headless Chromium, spoken to by its DevTools protocol; the machine's own, nothing is downloaded."""
+"""A headless Chromium, driven through its DevTools protocol. It must be installed: nothing is downloaded."""
 
 import base64
 import json
@@ -13,22 +13,33 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome", "chrome-head
 
 def find() -> str | None:
     """The program, or None; the variable CHROMIUM names another one."""
-    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    if named := os.environ.get("CHROMIUM"):
+        return named
+    return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
 class Browser:
-    """One page of a headless Chromium. `problems` holds what the console, the log and the network complained of."""
+    """One page of a headless Chromium.
+
+    Attributes:
+        problems: Errors and warnings of the console and the log.
+        asked: Addresses that the page asked for.
+    """
 
     def __init__(self, program: str, profile: Path) -> None:
         import websocket
 
-        flags = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run")
-        where = ("--remote-debugging-port=0", "--remote-allow-origins=*", f"--user-data-dir={profile}", "about:blank")
-        quiet = subprocess.DEVNULL
-        self.process = subprocess.Popen([program, *flags, *where], stdout=quiet, stderr=quiet)
+        command = [program, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        command += ["--no-first-run", "--remote-debugging-port=0", "--remote-allow-origins=*"]
+        command += [f"--user-data-dir={profile}", "about:blank"]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         address = self._address(profile / "DevToolsActivePort")
         self.socket = websocket.create_connection(address, timeout=60, suppress_origin=True)
-        self.number, self.session, self.events, self.problems, self.asked = 0, None, [], [], []
+        self.number = 0
+        self.session: str | None = None
+        self.events: list[str] = []
+        self.problems: list[str] = []
+        self.asked: list[str] = []
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
@@ -45,9 +56,12 @@ class Browser:
         raise RuntimeError(f"Chromium must start, found exit code {self.process.poll()}")
 
     def call(self, method: str, **values) -> dict:
+        """The answer to a call of the protocol."""
         self.number += 1
         message = {"id": self.number, "method": method, "params": values}
-        self.socket.send(json.dumps(message | ({"sessionId": self.session} if self.session else {})))
+        if self.session:
+            message["sessionId"] = self.session
+        self.socket.send(json.dumps(message))
         while (answer := self._receive()).get("id") != self.number:
             pass
         if "error" in answer:
@@ -56,7 +70,8 @@ class Browser:
 
     def _receive(self) -> dict:
         message = json.loads(self.socket.recv())
-        method, values = message.get("method", ""), message.get("params", {})
+        method = message.get("method", "")
+        values = message.get("params", {})
         if method == "Runtime.exceptionThrown":
             self.problems.append(values["exceptionDetails"].get("text", "exception"))
         elif method == "Runtime.consoleAPICalled" and values["type"] in ("error", "warning", "assert"):

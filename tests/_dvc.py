@@ -1,7 +1,7 @@
-"""DVC that kills itself and all of its process group at a given event: python _dvc.py EVENTS AT COMMAND...
+"""DVC that kills itself and all of its process group at a given event: `python _dvc.py EVENTS AT COMMAND...`.
 
-An event is whatever changes a file below the folder, and the start of a stage; each is written to the file EVENTS. A
-file that is just being written when the process dies is there by half, as it is where a write was cut off.
+An event is a change of a file below the folder, or the start of a stage; each is written to the file EVENTS. A file
+that is being written when the process dies is cut to half its length, as if the write had been interrupted.
 """
 
 from __future__ import annotations
@@ -15,23 +15,19 @@ HERE = f"{os.path.realpath(os.getcwd())}/"
 
 
 def main(events: Path, at: int, command: list[str]) -> int:
-    number, log = 0, events.open("w")
+    """Run DVC with the words of `command`, and die at the event of number `at`."""
+    number = 0
+    log = events.open("w")
 
     def hook(event: str, values: tuple) -> None:
         nonlocal number
-        if event == "subprocess.Popen":
-            place = " ".join(values[1]) if isinstance(values[1], list) else str(values[1])
-        elif event in ("os.rename", "os.remove", "os.link", "os.symlink") or (event == "open" and _writes(values)):
-            place = os.path.realpath(os.fsdecode(values[1 if event in ("os.rename", "os.link") else 0]))
-            if not place.startswith(HERE) or "/__pycache__" in place:
-                return
-            place = place.removeprefix(HERE)
-        else:
+        place = _place(event, values)
+        if not place:
             return
         number += 1
         if number == at:
             if event == "open":
-                _half(HERE + place)
+                _halve(HERE + place)
             os.killpg(0, signal.SIGKILL)
         print(event, place, sep="\t", file=log, flush=True)
 
@@ -41,12 +37,30 @@ def main(events: Path, at: int, command: list[str]) -> int:
     return dvc(command)
 
 
+def _place(event: str, values: tuple) -> str:
+    """What an event is about: the command of a process, or a file below the folder; empty for what does not count."""
+    if event == "subprocess.Popen":
+        words = values[1]
+        return " ".join(words) if isinstance(words, list) else str(words)
+    if event in ("os.rename", "os.link"):
+        changed = values[1]
+    elif event in ("os.remove", "os.symlink") or (event == "open" and _writes(values)):
+        changed = values[0]
+    else:
+        return ""
+    place = os.path.realpath(os.fsdecode(changed))
+    counts = place.startswith(HERE) and "/__pycache__" not in place
+    return place.removeprefix(HERE) if counts else ""
+
+
 def _writes(values: tuple) -> bool:
+    """Whether a file is opened for writing."""
     path, _, flags = values
     return isinstance(path, str | bytes | os.PathLike) and bool(flags & (os.O_WRONLY | os.O_RDWR))
 
 
-def _half(path: str) -> None:
+def _halve(path: str) -> None:
+    """Cut a file to half its length."""
     whole = os.path.getsize(path) if os.path.exists(path) else 0
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT))
     os.truncate(path, whole // 2)

@@ -1,4 +1,4 @@
-"""What tests/test_faults.py runs in processes of its own: work on a full disk, or in a folder not to be written.
+"""Work on a full disk, or in a folder that may not be written: for the processes of tests/across/test_faults.py.
 
 A limit on the size of a file stands for the full disk: the system takes what fits and refuses the rest, anywhere in
 the middle of a write. The last line that is printed is JSON: what was said and what was wrong, by case.
@@ -17,17 +17,20 @@ import nbformat
 import numpy as np
 import pandas as pd
 import papermill
-import pyarrow.parquet  # noqa: F401  (loaded before the rights to read it are given up)
+import pyarrow.parquet  # noqa: F401  it must be loaded before the process gives up its rights to read files
 import torch
 from _media import draw, landmarks
-from safetensors.torch import save_file  # noqa: F401  (likewise)
+from safetensors.torch import save_file  # noqa: F401  the same
 
-from semdf import artifacts, checkpoints, nb, render, score, train
-from semdf.datasets import Samples
-from semdf.expand import expand
-from semdf.extract import extract
-from semdf.faces import Face
-from semdf.shards import encode_png
+from semdf import artifacts
+from semdf.evaluation import detector
+from semdf.extraction.extract import extract
+from semdf.faces.finders import Face
+from semdf.forging.expand import expand
+from semdf.pipeline import nb, publish
+from semdf.storage.tars import encode_png
+from semdf.training import checkpoints, train
+from semdf.training.datasets import Samples
 
 UNLIMITED = resource.RLIM_INFINITY
 
@@ -47,13 +50,13 @@ def pictures(root: Path, count: int = 4) -> pd.DataFrame:
     """Pictures of drawn faces of as many people, and a layout's table of them."""
     root.mkdir(exist_ok=True)
     for number in range(count):
-        if not (root / f"{number}.png").is_file():  # whose date tells that it is the same
+        if not (root / f"{number}.png").is_file():  # a new date would make it another picture for the extraction
             (root / f"{number}.png").write_bytes(encode_png(draw(landmarks(), 128, number)))
-    same = {"dataset": "d", "label": "real", "split": "train", "source": "", "pristine": "", "compression": ""}
-    return pd.DataFrame(
-        [same | {"manipulation": "ab"[n % 2], "video": f"d/{'ab'[n % 2]}/{n}", "path": f"{n}.png", "target": f"{n}"}
-         for n in range(count)]
-    )  # fmt: skip
+    rows = pd.DataFrame({"target": [str(number) for number in range(count)]})
+    rows["manipulation"] = ["ab"[number % 2] for number in range(count)]
+    rows["video"] = "d/" + rows["manipulation"] + "/" + rows["target"]
+    rows["path"] = rows["target"] + ".png"
+    return rows.assign(dataset="d", label="real", split="train", source="", pristine="", compression="")
 
 
 def extraction(root: Path, out: Path) -> None:
@@ -95,10 +98,12 @@ def made(path: Path) -> Path:
 
 
 def notebook(root: Path, out: Path) -> None:
-    """A stage, without what executes its notebook, which leaves a draft."""
+    """A stage whose notebook is copied instead of executed."""
     source = root / "n.ipynb"
-    source = source if source.is_file() else made(source)
-    nb.ROOT, papermill.execute_notebook = root, lambda source, draft, **_: shutil.copyfile(source, draft)
+    if not source.is_file():
+        made(source)
+    nb.ROOT = root
+    papermill.execute_notebook = lambda source, draft, **_: shutil.copyfile(source, draft)
     nb.run(source, out / "n.ipynb", {})
 
 
@@ -107,20 +112,22 @@ def rendering(root: Path, out: Path) -> None:
         if not path.is_file():
             long = nbformat.v4.new_markdown_cell(path.stem * 4000, id=path.stem)
             nbformat.write(nbformat.v4.new_notebook(cells=[long]), path)
-    render.render(out, (root / "a.ipynb", root / "b.ipynb"))
+    publish.render(out, (root / "a.ipynb", root / "b.ipynb"))
 
 
 def scores(root: Path, out: Path) -> None:
-    """The crops lie in a tar; scored by something that looks at nothing."""
+    """Crops in a tar, scored by a detector that looks at nothing."""
     manifest = extract(pictures(root), root, root / "faces", Drawn(), size=64, frames=1)
     artifacts.write_table(manifest.assign(target=""), root / "faces" / "all.parquet")
-    artifacts.write_table(score.score_manifest(Blind(), root / "faces" / "all.parquet", ["train"]), out / "a.parquet")
+    table = detector.score_manifest(Blind(), root / "faces" / "all.parquet", ["train"])
+    artifacts.write_table(table, out / "a.parquet")
 
 
 class Blind:
     """Gives every crop the same marginals."""
 
-    nodes, model = ("fake", "eye"), torch.nn.Linear(1, 1)
+    nodes = ("fake", "eye")
+    model = torch.nn.Linear(1, 1)
 
     def score(self, crops, batch):
         return np.full((len(crops), 2), 0.5, np.float32)
@@ -133,7 +140,7 @@ def handover(root: Path, out: Path) -> None:
 
 
 def contents(out: Path) -> dict[str, bytes]:
-    """Every file; the record of an extraction apart, which knows the dates of the files."""
+    """Every file by its name."""
     return {p.relative_to(out).as_posix(): p.read_bytes() for p in sorted(out.rglob("*")) if p.is_file()}
 
 
@@ -141,10 +148,14 @@ def full(name: str, root: Path, out: Path) -> dict:
     """Work under ever higher limits, then without; what was said, and what was wrong."""
     work = globals()[name]
     work(root, out / "plain")  # makes the inputs, too
-    plain, wrong, said = contents(out / "plain"), [], []
-    sizes = sorted({len(data) for data in plain.values()})
-    limits = [0, 100, 600, *(int(size * share) for size in sizes for share in (0.3, 0.9)), *(s - 1 for s in sizes)]
-    for limit in sorted(set(limits)):
+    plain = contents(out / "plain")
+    wrong: list[str] = []
+    said: list[str] = []
+    limits = {0, 100, 600}
+    for data in plain.values():
+        size = len(data)
+        limits |= {int(size * 0.3), int(size * 0.9), size - 1}
+    for limit in sorted(limits):
         target = out / f"{limit}"
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, UNLIMITED))
         try:

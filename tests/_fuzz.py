@@ -1,6 +1,6 @@
 """A process that reads files which may crash it: one line of JSON in (what, path), one line of JSON out.
 
-Memory is limited, so that a file that asks for too much is told from one that is refused.
+Its memory is limited: a file that asks for more than that ends the process, and is not taken for one that is refused.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LIMIT = 1_000_000  # pixels
 
 
 def frames(path: Path) -> dict:
-    from semdf.video import Limits, read_frames
+    from semdf.extraction.video import Limits, read_frames
 
     sample = read_frames(path, 5, Limits(LIMIT, 10**8))
     return {"shapes": [image.shape for image in sample.images], "indices": sample.indices}
@@ -25,9 +25,10 @@ def frames(path: Path) -> dict:
 
 def tar(path: Path) -> dict:
     from semdf.errors import SemdfError
-    from semdf.shards import ShardReader
+    from semdf.storage.tars import ShardReader
 
-    reader, shapes = ShardReader(path), []
+    reader = ShardReader(path)
+    shapes = []
     for member in reader.members:
         try:
             shapes.append(reader.image(member).shape)
@@ -38,7 +39,7 @@ def tar(path: Path) -> dict:
 
 def table(path: Path) -> dict:
     from semdf.artifacts import read_table
-    from semdf.manifest import COLUMNS, LAYOUT
+    from semdf.storage.manifest import COLUMNS, LAYOUT
 
     return {"rows": len(read_table(path, (*LAYOUT, *COLUMNS)))}
 
@@ -48,9 +49,10 @@ def annotations(path: Path) -> dict:
     import numpy as np
 
     from semdf.errors import SemdfError
-    from semdf.faces import Annotated
+    from semdf.faces.finders import Annotated
 
-    finder, found = Annotated(path, 10**6), {}
+    finder = Annotated(path, 10**6)
+    found: dict[str, object] = {}
     for key in "abc":
         try:
             faces = finder.find([np.zeros((12, 12, 3), np.uint8)] * 4, key, [0, 1, 2, 3])
@@ -102,9 +104,14 @@ class Reader:
     def ask(self, what: str, path: Path, seconds: float = 120) -> dict:
         """The answer; kind "died" or "hangs" if there is none."""
         if self.process is None:
-            pipe = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-            command, threads = [sys.executable, __file__], {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-            self.process = subprocess.Popen(command, text=True, env=os.environ | threads, **pipe)
+            self.process = subprocess.Popen(
+                [sys.executable, __file__],
+                text=True,
+                env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
         print(json.dumps([what, str(path)]), file=self.process.stdin, flush=True)
         if not select.select([self.process.stdout], [], [], seconds)[0]:
             self.close()

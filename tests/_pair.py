@@ -1,6 +1,6 @@
 """Trains alone or, under torchrun, as one of several: `python tests/_pair.py FOLDER` writes what came out.
 
-Towers compute in float64: what differs is then a difference of method, not of rounding, which Adam blows up where a
+Towers compute in float64, so that rounding makes no visible difference. In float32 it would: Adam blows it up where a
 gradient is nearly zero.
 """
 
@@ -10,13 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from test_train import config, samples
+from _training import config, samples
 from torch import nn
 
-from semdf import distributed, runs, train
 from semdf.artifacts import write_table, write_weights
-from semdf.datasets import Samples, views
 from semdf.errors import SemdfError
+from semdf.training import distributed, runs, train
+from semdf.training.datasets import Samples
+from semdf.training.views import views
 
 #: Name -> objective, changes of the block `train`, variant.
 CASES = {
@@ -70,9 +71,10 @@ def work(folder: Path) -> None:
 
 
 def facts() -> dict:
-    """What the parts of `semdf.distributed` do in this process."""
-    rank, size = distributed.rank(), distributed.size()
-    parts = [torch.arange(start, min(start + 3, 7)) for start in range(0, 7, 3)]  # of 3, 3 and 1
+    """What the parts of `semdf.training.distributed` do in this process."""
+    rank = distributed.rank()
+    size = distributed.size()
+    parts = list(torch.arange(7).split(3))  # of 3, 3 and 1
     done: list[int] = []
 
     def compute(part: torch.Tensor) -> torch.Tensor:
@@ -80,17 +82,24 @@ def facts() -> dict:
         return torch.stack([part.float(), part * torch.nan], 1)
 
     whole = distributed.spread(compute, parts)
-    few = distributed.spread(lambda part: part[:, None].float(), parts[:1])  # less than one for each
+    few = distributed.spread(lambda part: part[:, None].float(), parts[:1])  # some processes get none
     tensors = [torch.full((3,), float(rank)), torch.full((2, 2), 2.0 * rank, dtype=torch.float64), torch.ones(0)]
     distributed.average(tensors)
-    told = {"share": distributed.share(2 * 2 * size).tolist(), "done": done, "whole": whole[:, 0].tolist()}
-    told |= {"unknown": whole[:, 1].isnan().all().item(), "few": few.flatten().tolist()}
-    told |= {"means": [t.flatten().tolist() for t in tensors], "norm": normalisation()}
-    for name, call in {
+    told = {
+        "share": distributed.share(2 * 2 * size).tolist(),
+        "done": done,
+        "whole": whole[:, 0].tolist(),
+        "unknown": whole[:, 1].isnan().all().item(),
+        "few": few.flatten().tolist(),
+        "means": [tensor.flatten().tolist() for tensor in tensors],
+        "norm": normalisation(),
+    }
+    refused = {
         "uneven": lambda: distributed.share(2 * (size + 1)),
         "disagreed": lambda: distributed.agreed(rank, "epochs"),
         "wrong": lambda: distributed.joined(size + 1).__enter__(),
-    }.items():
+    }
+    for name, call in refused.items():
         try:
             call()
         except SemdfError as error:
@@ -101,15 +110,20 @@ def facts() -> dict:
 def normalisation() -> float:
     """The largest difference of batch normalisation over the processes from that of the whole batch in one."""
     random = torch.Generator().manual_seed(0)
-    images, slopes = (torch.randn(8, 3, 5, 4, generator=random, dtype=torch.float64) + 7 for _ in range(2))
-    alone, tower = nn.BatchNorm2d(3).double(), nn.Sequential(nn.Identity(), nn.BatchNorm2d(3)).double()
+    images = torch.randn(8, 3, 5, 4, generator=random, dtype=torch.float64) + 7
+    slopes = torch.randn(8, 3, 5, 4, generator=random, dtype=torch.float64) + 7
+    alone = nn.BatchNorm2d(3).double()
+    tower = nn.Sequential(nn.Identity(), nn.BatchNorm2d(3)).double()
     for norm in (alone, tower[1]):
         nn.init.constant_(norm.weight, 1.5)
     distributed.synchronise(tower)
     places = torch.arange(distributed.rank(), 8, distributed.size())
-    whole, part = images.clone().requires_grad_(), images[places].clone().requires_grad_()
-    (expected := alone(whole)).mul(slopes).mean().backward()
-    (found := tower(part)).mul(slopes[places]).mean().backward()
+    whole = images.clone().requires_grad_()
+    expected = alone(whole)
+    expected.mul(slopes).mean().backward()
+    part = images[places].clone().requires_grad_()
+    found = tower(part)
+    found.mul(slopes[places]).mean().backward()
     distributed.average([p.grad for p in tower.parameters()])
     pairs = [(found, expected[places]), (part.grad / distributed.size(), whole.grad[places])]
     pairs += [(a.grad, b.grad) for a, b in zip(tower.parameters(), alone.parameters(), strict=True)]

@@ -28,8 +28,9 @@ def write(root: Path, name: str, content: object) -> Path:
 def faceforensics(root: Path, count: int = 6, forged: tuple[str, ...] = FORGED, compression: str = "c23") -> Path:
     """`count` identities in pairs of neighbours; of each 10 identities 7.2 train and 1.4 validate, at least a pair."""
     pairs = [[f"{i:03d}", f"{i + 1:03d}"] for i in range(0, count, 2)]
-    last, test = len(pairs) - max(1, round(0.07 * count)), max(1, round(0.07 * count))
-    parts = {"train": pairs[: last - test], "val": pairs[last - test : last], "test": pairs[last:]}
+    held_out = max(1, round(0.07 * count))  # pairs of a split that is no training split
+    train, val, test = pairs[: -2 * held_out], pairs[-2 * held_out : -held_out], pairs[-held_out:]
+    parts = {"train": train, "val": val, "test": test}
     for split, content in parts.items():
         write(root, f"{split}.json", content)
     touch(root, *(f"original_sequences/youtube/{compression}/videos/{one}" for pair in pairs for one in pair))
@@ -144,4 +145,33 @@ OFFICIAL = {
     "ffsc": ffsc,
     "diff": diff,
     "diffusionface": diffusionface,
+}
+
+
+def bench(root, prefix=""):
+    """A list with the level of compressions and Windows paths, as the authors publish them."""
+    real = prefix + "FaceForensics++\\original_sequences\\youtube\\c23\\frames\\000\\012.png"
+    fake = prefix + "FaceForensics++/manipulated_sequences/Deepfakes/c23/frames/000_003/012.png"
+    listed = {
+        "FF-real": {"test": {"c23": {"000": {"label": "FF-real", "frames": [real]}}, "c40": {}}, "val": {"c23": {}}},
+        "FF-DF": {"test": {"c23": {"000_003": {"label": "FF-DF", "frames": [fake]}}}},
+    }
+    return write(root, "FF-DF.json", {"FF-DF": listed})
+
+
+def own_table(root: Path) -> Path:
+    """A table of one's own with a real and a fake."""
+    text = "path,label\nfilms/a.mp4,real\nfilms/b.mp4,Deepfakes\n"
+    return write(touch(root, "films/a", "films/b"), "videos.csv", text)
+
+
+#: Layout -> what makes a tiny tree of it, and one of its lists.
+PLACES = {
+    "faceforensics++": (faceforensics, "train.json"),
+    "dfdc": (dfdc, "train/dfdc_train_part_0/metadata.json"),
+    "dfdc-preview": (preview, "dataset.json"),
+    "deepfakebench": (bench, "FF-DF.json"),
+    "celeb-df-v2": (celeb, "List_of_testing_videos.txt"),
+    "ffsc": (lambda root: write(ffsc(root), "Val.txt", "Val/Real/x/1.png 000000000000"), "Val.txt"),
+    "deeperforensics-1.0": (deeperforensics, "lists/splits/val.txt"),
 }

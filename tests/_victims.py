@@ -1,25 +1,28 @@
-"""Stages of the pipeline that kill themselves, without warning, at a given event: for processes that are forked."""
+"""Stages of the pipeline that kill their own process at a given event: for tests/across/test_kill.py."""
 
 import os
 import signal
 import threading
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
-from test_train import TREE, config
+from _training import TREE, config
 
-from semdf import ROOT, layouts, runs
+from semdf import layouts
 from semdf.artifacts import read_table, write_table
-from semdf.datasets import load
-from semdf.expand import expand
-from semdf.extract import extract
-from semdf.faces import Annotated
-from semdf.manifest import join
-from semdf.parts import PartWriter
-from semdf.score import Detector, load_detector, score_manifest
-from semdf.shards import ShardWriter
-from semdf.train import fit
+from semdf.evaluation.detector import Detector, load_detector, score_manifest
+from semdf.extraction.extract import extract
+from semdf.faces.finders import Annotated
+from semdf.forging.expand import expand
+from semdf.pipeline import ROOT
+from semdf.storage.journal import PartWriter
+from semdf.storage.manifest import join
+from semdf.storage.tars import ShardWriter
+from semdf.training import runs
+from semdf.training.datasets import load
+from semdf.training.train import fit
 
 DATA = ROOT / "data" / "FaceForensics++"
 
@@ -51,7 +54,8 @@ def shards(made: Path, out: Path) -> None:
 def training(made: Path, out: Path) -> None:
     """Three epochs of two steps; the checkpoints lie beside the run."""
     manifests = [made / stage / "manifest.parquet" for stage in ("extraction", "expansion")]
-    samples, validation = (load(manifests, TREE, [split]) for split in ("train", "val"))
+    samples = load(manifests, TREE, ["train"])
+    validation = load(manifests, TREE, ["val"])
     run = config("auto_lambda_late", epochs=3, pairs=4, batch=4, lambda_every=2)
     record = fit(samples, validation, run, checkpoints=out.with_name("checkpoints"))
     write_table(record.history, out / "curve.csv")
@@ -67,47 +71,70 @@ def scoring(made: Path, out: Path) -> None:
 #: Stages in their order: each reads what those before it made.
 STAGES = {stage.__name__: stage for stage in (extraction, expansion, shards, training, scoring)}
 
-#: What is watched: where, its name, and which argument is the file that it writes.
+
+class Watched(NamedTuple):
+    """A function that is watched: where it is found, its name, and which argument is the file that it writes."""
+
+    owner: Any
+    name: str
+    file: int | None = None
+
+
 WATCHED = (
-    *((os, "replace", None), (ShardWriter, "add", None), (PartWriter, "put", None), (Detector, "score", None)),
-    *((torch, "save", 1), (pd.DataFrame, "to_parquet", 1), (torch.optim.AdamW, "step", None)),
+    Watched(os, "replace"),
+    Watched(ShardWriter, "add"),
+    Watched(PartWriter, "put"),
+    Watched(Detector, "score"),
+    Watched(torch, "save", file=1),
+    Watched(pd.DataFrame, "to_parquet", file=1),
+    Watched(torch.optim.AdamW, "step"),
 )
 
 
 def run(stage: str, made: Path, out: Path, count: Path, at: int = 0, after: float = 0.0) -> None:
-    """Do a stage into `out` and write the number of its events to `count`, and errors beside it. An event lies before
-    and after each call that is watched, and another where the file that it writes is there by half.
+    """Do a stage, write the number of its events to the file `count`, and its errors beside it.
 
-    at: die at the event of this number; after: or so many seconds after the start.
+    An event lies before and after each watched call. Where the call writes a file, another lies between, at which the
+    file is cut to half its length.
+
+    Args:
+        stage: A key of STAGES.
+        made: What the stages before it made.
+        out: Its own folder.
+        count: The file for the number.
+        at: Die at the event of this number.
+        after: Die so many seconds after the start; 0 for never.
     """
-    events = [0]
+    events = 0
 
     def event() -> None:
-        events[0] += 1
-        if events[0] == at:
+        nonlocal events
+        events += 1
+        if events == at:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def watch(owner, name: str, place: int | None) -> None:
-        plain = getattr(owner, name)
+    def watch(watched: Watched) -> None:
+        plain = getattr(watched.owner, watched.name)
 
         def wrapped(*args, **kwargs):
             event()
             result = plain(*args, **kwargs)
-            if place is not None and isinstance(args[place], Path):
-                if events[0] + 1 == at:
-                    os.truncate(args[place], args[place].stat().st_size // 2)
+            file = None if watched.file is None else args[watched.file]
+            if isinstance(file, Path):
+                if events + 1 == at:
+                    os.truncate(file, file.stat().st_size // 2)
                 event()
             event()
             return result
 
-        setattr(owner, name, wrapped)
+        setattr(watched.owner, watched.name, wrapped)
 
-    for each in WATCHED:
-        watch(*each)
+    for watched in WATCHED:
+        watch(watched)
     if after:
         threading.Timer(after, os.kill, (os.getpid(), signal.SIGKILL)).start()
     os.dup2(os.open(count.with_name("errors"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
     torch.set_num_threads(1)
     STAGES[stage](made, out)
-    count.write_text(str(events[0]))
+    count.write_text(str(events))
     os._exit(0)

@@ -1,10 +1,10 @@
-"""What the processes of a group do in tests of how groups end."""
+"""What the processes of a group do in tests of how a group ends."""
 
 import os
 import signal
 
-from semdf import distributed
 from semdf.errors import ParameterError
+from semdf.training import distributed
 
 
 def wait() -> None:

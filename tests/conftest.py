@@ -7,15 +7,16 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from semdf import ROOT
-from semdf.upstream import SMALL
+from semdf.pipeline import ROOT
+from semdf.pipeline.products import SMALL
 
 settings.register_profile("semdf", deadline=None)  # no test is about time
 settings.load_profile("semdf")
 
 
 def pytest_sessionstart(session):
-    shutil.rmtree(SMALL, ignore_errors=True)
+    if not hasattr(session.config, "workerinput"):  # once, and not in each of the workers
+        shutil.rmtree(SMALL, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Scale a params.yaml down, so that the whole pipeline runs in about two minutes: python tests/smoke.py params.yaml"""
+"""Scale a params.yaml down, so that the pipeline runs in about two minutes: `python tests/smoke.py params.yaml`."""
 
 import sys
 from pathlib import Path
@@ -15,6 +15,7 @@ SMALL = {
 
 
 def shrink(path: Path) -> None:
+    """Write the small values into the file, whose comments stay."""
     yaml = YAML()
     document = yaml.load(path.read_text())
     for section, values in SMALL.items():

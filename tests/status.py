@@ -1,7 +1,7 @@
-"""Say of every stage whether what is in this checkout is what dvc.lock was written with: python tests/status.py
+"""Say of every stage whether this checkout has the code and results that dvc.lock knows: `python tests/status.py`.
 
-For a clone before anything is pulled or run. Exit code 1 if a stage's code, parameters, command or committed results
-are others than those of dvc.lock: its results would then not be those of the committed sources.
+For a clone before anything is pulled or run. The exit code is 1 if a stage's code, parameters, command or committed
+results differ from dvc.lock, because its results would then not be those of the committed sources.
 """
 
 import json
@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 #: What `dvc status` says of a path in a clone without results, and what that means.
 ABSENT = {
@@ -17,39 +18,55 @@ ABSENT = {
 }
 
 
-def changes(status: dict) -> Iterator[tuple[str, str, str]]:
-    """(stage, path or parameter, what `dvc status --json` says of it), for all that is not equal to dvc.lock."""
+class Change(NamedTuple):
+    """Something that is not equal to dvc.lock: of which stage, what (a path or parameter), what `dvc status` says."""
+
+    stage: str
+    what: str
+    said: str
+
+
+def changes(status: dict) -> Iterator[Change]:
+    """The changes in what `dvc status --json` prints."""
     for stage, entries in status.items():
         for entry in entries:
             if isinstance(entry, str):  # "changed command" and the like
-                yield stage, "the stage", entry
+                yield Change(stage, "the stage", entry)
                 continue
             for paths in entry.values():
                 for path, said in paths.items():
-                    parameters = said.items() if isinstance(said, dict) else [("", said)]
-                    yield from ((stage, f"{path} {name}".strip(), word) for name, word in parameters)
+                    if isinstance(said, dict):  # a file of parameters
+                        for name, word in said.items():
+                            yield Change(stage, f"{path} {name}", word)
+                    else:
+                        yield Change(stage, path, said)
 
 
-def report(stages: list[str], found: list[tuple[str, str, str]]) -> tuple[str, bool]:
+def report(stages: list[str], found: list[Change]) -> tuple[str, bool]:
     """The text, and whether every stage is as dvc.lock has it apart from files that are absent."""
-    lines, good = [], True
+    lines: list[str] = []
+    good = True
     for stage in stages:
-        own = [(what, said) for name, what, said in found if name == stage]
-        wrong = [f"{what}: {said}" for what, said in own if said not in ABSENT]
-        absent = [f"{sum(said == word for _, said in own)} {word}" for word in ABSENT if word in dict(own).values()]
+        own = [change for change in found if change.stage == stage]
+        wrong = [f"{change.what}: {change.said}" for change in own if change.said not in ABSENT]
+        said = [change.said for change in own]
+        absent = [f"{said.count(word)} {word}" for word in ABSENT if word in said]
         state = f"CHANGED: {', '.join(wrong)}" if wrong else "equal to dvc.lock"
-        lines.append(f"  {stage:22} {state}" + (f" ({', '.join(absent)})" if absent else ""))
+        lacking = f" ({', '.join(absent)})" if absent else ""
+        lines.append(f"  {stage:22} {state}{lacking}")
         good = good and not wrong
-    lines += [
+    lines.append(
         "Compared are code, parameters, commands and committed results. What a clone without results lacks is named:"
-    ]
-    words = {said for *_, said in found}
-    lines += [f"{word!r}: {meaning}." for word, meaning in ABSENT.items() if word in words]
+    )
+    words = {change.said for change in found}
+    for word, meaning in ABSENT.items():
+        if word in words:
+            lines.append(f"{word!r}: {meaning}.")
     return "\n".join(lines), good
 
 
 def status(root: Path) -> dict:
-    """`dvc status` of all stages; frozen ones are thawed for it, or DVC would not look at what they depend on."""
+    """`dvc status` of all stages. Frozen ones are thawed meanwhile, or DVC would not look at what they depend on."""
     file = root / "dvc.yaml"
     text = file.read_text()
     try:

@@ -45,6 +45,26 @@ def test_a_missing_column_is_named(tmp_path):
         artifacts.read_table(path, ["name", "status"])
 
 
+@pytest.mark.parametrize(
+    ("column", "good", "wrong", "rule"),
+    [
+        ("video", "a", 3, "text in UTF-8"),
+        ("video", "a", "\udcff", "text in UTF-8"),
+        ("frame", 3, 3.5, "a whole number"),
+        ("landmarks", [1.0, 2.0], [1.0], "a list of finite numbers, x and y in turn"),
+        ("landmarks", [], [1.0, 2e6], "a list of finite numbers, x and y in turn"),
+        ("p_eye", 0.5, "0.5", "a number"),
+    ],
+)
+def test_a_cell_of_another_kind_is_named(column, good, wrong, rule):
+    whole = pd.DataFrame({column: [good, good]})
+    assert artifacts.checked(whole, "table", [column]) is whole
+    broken = pd.DataFrame({column: [good, wrong]}, dtype=object)
+    with pytest.raises(DataError, match=f"table, row 1: '{column}' must be {rule}, found"):
+        artifacts.checked(broken, "table", [column])
+    assert artifacts.checked(broken, "table", [column], kinds=False) is broken
+
+
 def test_the_digest_sees_every_part(tmp_path):
     (tmp_path / "f").write_text("x")
     base = artifacts.digest({"a": 1}, tmp_path / "f")

@@ -16,10 +16,17 @@ NODES = pd.DataFrame({"run": "a", "node": ["fake", "eye"], "auc": [0.9, 0.7]})
 
 @pytest.mark.parametrize(
     "draw, frame",
-    [(plots.losses, HISTORY), (plots.lambdas, HISTORY), (plots.lambdas, HISTORY.drop(columns="lambda_root")),
-     (plots.validation, HISTORY), (plots.auc_intervals, TABLE), (plots.roc_curves, ROC),
-     (plots.score_densities, VIDEOS), (plots.node_bars, NODES)],
-)  # fmt: skip
+    [
+        (plots.losses, HISTORY),
+        (plots.lambdas, HISTORY),
+        (plots.lambdas, HISTORY.drop(columns="lambda_root")),
+        (plots.validation, HISTORY),
+        (plots.auc_intervals, TABLE),
+        (plots.roc_curves, ROC),
+        (plots.score_densities, VIDEOS),
+        (plots.node_bars, NODES),
+    ],
+)
 def test_a_plot_returns_its_axes_with_named_quantities(draw, frame):
     before = frame.copy()
     ax = plt.figure().gca()

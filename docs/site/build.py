@@ -17,11 +17,18 @@ import nbformat
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PAGES = (
-    *("CONTRIBUTING.md", "SECURITY.md", "docs/course.md", "docs/data.md", "docs/results.md", "docs/scale.md"),
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "docs/course.md",
+    "docs/data.md",
+    "docs/formats.md",
+    "docs/results.md",
+    "docs/scale.md",
     "benchmarks/README.md",
 )
-#: Where links lead whose target is no page: the executed notebooks are what the site shows in the place of the others.
+#: Target of a link that is no page of the site -> the page that is shown instead.
 ELSEWHERE = {"docs/rendered": "notebooks/00_tour.ipynb", "README.md": "index.md"}
+#: Executed notebooks, which the site shows under the names of their sources.
 EXECUTED = re.compile(r"docs/rendered/([^./]+)[^/]*\.ipynb")
 MARK = re.compile(r"### (BEGIN|END) SOLUTION")
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]+)(#[^)]*)?\)")
@@ -55,7 +62,7 @@ api/index
 
 
 def gather(source: Path, run: bool = False) -> None:
-    """Everything that Sphinx reads, below `source`, which is emptied."""
+    """Put everything that Sphinx reads into the folder `source`, which is emptied first."""
     shutil.rmtree(source, ignore_errors=True)
     page(ROOT / "README.md", source / "index.md", TREES)
     for name in PAGES:
@@ -67,7 +74,14 @@ def gather(source: Path, run: bool = False) -> None:
 
 
 def page(path: Path, target: Path, more: str = "") -> None:
-    """A Markdown page with the files that it links to; links to what the site does not hold become plain text."""
+    """Write a Markdown page and copy the files that it links to; links to what is not there become plain text.
+
+    Args:
+        path: The page in the repository.
+        target: Where it is written.
+        more: Text that is added at its end.
+    """
+    depth = len(path.relative_to(ROOT).parts) - 1
 
     def link(found: re.Match) -> str:
         image, text, to, anchor = found.groups()
@@ -75,19 +89,19 @@ def page(path: Path, target: Path, more: str = "") -> None:
             return found.group()
         place = (path.parent / to).resolve().relative_to(ROOT).as_posix()
         place = EXECUTED.sub(r"notebooks/\1.ipynb", ELSEWHERE.get(place, place))
-        shown = place in PAGES or place == "index.md" or place.startswith("notebooks/")
-        if not shown and not (ROOT / place).is_file():
-            return text
-        if not shown:
-            copy(place, target.parents[path.relative_to(ROOT).as_posix().count("/")])
-        up = "../" * path.relative_to(ROOT).as_posix().count("/")
-        return f"{image}[{text}]({up}{place}{anchor or ''})"
+        is_page = place in PAGES or place == "index.md" or place.startswith("notebooks/")
+        if not is_page:
+            if not (ROOT / place).is_file():
+                return text
+            copy(place, target.parents[depth])
+        return f"{image}[{text}]({'../' * depth}{place}{anchor or ''})"
 
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(LINK.sub(link, path.read_text()) + more)
 
 
 def copy(place: str, source: Path) -> None:
+    """Copy a file of the repository to its place below `source`."""
     (source / place).parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(ROOT / place, source / place)
 
@@ -99,20 +113,24 @@ def executed(path: Path, run: bool) -> Path:
     if not run:
         return path
     target = ROOT / "scratch" / "site" / "executed" / path.name
-    subprocess.run([sys.executable, "-m", "semdf.nb", path, target], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-m", "semdf.pipeline.nb", path, target], cwd=ROOT, check=True)
     return target
 
 
 def show(path: Path, target: Path) -> None:
-    """A notebook with its solutions folded away and without the cells that grade them; what a stage passed says so."""
+    """Write a notebook with its solutions folded away and without the cells that grade them.
+
+    The cell with the parameters that a stage passed says that the pipeline passed them.
+    """
     notebook = nbformat.read(path, 4)
     for cell in notebook.cells:
-        tags = cell.metadata.get("tags", [])
+        tags = list(cell.metadata.get("tags", []))
         if "solution" in tags:
             cell.source = "\n".join(line for line in cell.source.splitlines() if not MARK.match(line))
-        cell.metadata["tags"] = tags + [
-            {"solution": "hide-cell", "grade": "remove-cell"}[t] for t in tags if t in ("solution", "grade")
-        ]
+            tags.append("hide-cell")
+        if "grade" in tags:
+            tags.append("remove-cell")
+        cell.metadata["tags"] = tags
         if "injected-parameters" in tags:
             cell.source = cell.source.replace("# Parameters", "# as the pipeline passes them (params.yaml)", 1)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -120,25 +138,29 @@ def show(path: Path, target: Path) -> None:
 
 
 def reference(folder: Path) -> None:
-    """A page for every module that users import, and a list of them with their first sentences."""
+    """Write a page for every module that users import, and a list of them with the first lines of their docstrings."""
     folder.mkdir(parents=True)
-    lines, entries = [], []
+    rows: list[str] = []
+    entries: list[str] = []
     for path in sorted((ROOT / "semdf").rglob("*.py")):
         parts = path.relative_to(ROOT).with_suffix("").parts
-        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        if parts[1] == "people" or parts[-1].startswith("_") and parts[-1] != "__init__":
-            continue  # the people need an extra that readers do not have
-        (folder / f"{name}.rst").write_text(f"{name}\n{'=' * len(name)}\n\n.. automodule:: {name}\n   :members:\n")
+        if parts[-1] == "__init__":
+            parts = parts[:-1]
+        elif parts[-1].startswith("_"):
+            continue
+        name = ".".join(parts)
+        title = f"{name}\n{'=' * len(name)}"
+        (folder / f"{name}.rst").write_text(f"{title}\n\n.. automodule:: {name}\n   :members:\n")
         said = ast.get_docstring(ast.parse(path.read_text())) or ""
-        lines.append(f"| [{name}]({name}.rst) | {said.splitlines()[0]} |")
+        rows.append(f"| [{name}]({name}.rst) | {said.splitlines()[0]} |")
         entries.append(f"{name.removeprefix('semdf.')} <{name}>")
-    tree = "\n```{toctree}\n:hidden:\n\n" + "\n".join(entries) + "\n```\n"
-    table = "| module | what it is |\n|---|---|\n" + "\n".join(lines)
-    (folder / "index.md").write_text(f"# The package\n\nFrom the docstrings.\n\n{table}\n{tree}")
+    table = "\n".join(["| module | what it is |", "|---|---|", *rows])
+    tree = "\n".join(["```{toctree}", ":hidden:", "", *entries, "```"])
+    (folder / "index.md").write_text(f"# The package\n\nFrom the docstrings.\n\n{table}\n\n{tree}\n")
 
 
 def build(source: Path, out: Path) -> None:
-    """Run Sphinx into `out`, which is emptied; a warning is an error."""
+    """Run Sphinx into the folder `out`, which is emptied first; a warning is an error."""
     shutil.rmtree(out, ignore_errors=True)
     options = ["-b", "html", "-W", "--keep-going", "-q", "-c", str(HERE)]
     subprocess.run([sys.executable, "-m", "sphinx", *options, str(source), str(out)], cwd=ROOT, check=True)

@@ -27,7 +27,7 @@ autodoc_typehints = "signature"
 autodoc_default_options = {"exclude-members": "model_config"}
 default_role = "code"
 python_maximum_signature_line_length = 100
-# an annotation that names one of several classes of one name is left to the first
+# of several classes of one name, an annotation links to the first
 suppress_warnings = ["misc.highlighting_failure", "ref.python"]
 
 html_theme = "sphinx_book_theme"

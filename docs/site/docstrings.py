@@ -1,20 +1,21 @@
-"""Docstrings are plain text: formulas stand apart by a blank line and four spaces, arguments are lines `name: meaning`.
-Folder trees are lines that begin with a path.
+"""Makes reStructuredText of docstrings, which are plain text with sections as Google has them.
 
-This makes reStructuredText of them, so that nothing is taken for markup that is none.
+Formulas and tables stand apart by a blank line and four spaces. The lines of a folder tree begin with a path. Stars and
+underscores are no markup.
 """
 
 import re
 from itertools import groupby
 
-EARLY = 400  # before napoleon, which reads sections such as Args and Returns
+from sphinx.application import Sphinx
+
+EARLY = 400  # a priority before that of napoleon, which reads sections such as Args and Returns
 SECTION = re.compile(r"[A-Z]\w+:$")
-ARGUMENT = re.compile(r"[a-z]\w*(, \w+)*: |Raises ")
 TREE = re.compile(r"[^\s(]*/")
 
 
-def convert(app, what, name, obj, options, lines: list[str]) -> None:
-    """Formulas become literal blocks, lines with hanging indents lines of their own; stars and underscores are text."""
+def convert(_app: object, what: str, _name: str, _obj: object, _options: object, lines: list[str]) -> None:
+    """Change the lines of a docstring: formulas become literal blocks, and paths of a tree lines of their own."""
     made: list[str] = []
     for blank, group in groupby(lines, key=lambda line: not line.strip()):
         part = list(group)
@@ -27,7 +28,7 @@ def convert(app, what, name, obj, options, lines: list[str]) -> None:
         else:
             made += _lines([_escape(line) for line in part])
     if made and what in ("attribute", "data", "property"):
-        # else napoleon takes what stands before a colon in the first line for its type
+        # an empty first line, because napoleon takes what stands before a colon in the first line for the type
         made[:0] = ["\\ ", ""] if made[0].startswith("|") else ["\\ "]
     lines[:] = made
 
@@ -42,30 +43,30 @@ def _in_section(made: list[str]) -> bool:
 
 
 def _lines(part: list[str]) -> list[str]:
-    """Arguments and the paths of a tree on lines of their own, as rST writes it; other paragraphs as they are."""
+    """The paths of a tree, and lines with hanging indents, as line blocks of rST; other paragraphs as they are."""
     first = part[0]
     if first.startswith(" ") or SECTION.fullmatch(first):
         return part
     hanging = any(line.startswith("    ") for line in part[1:])
-    if not (hanging or TREE.match(first) or ARGUMENT.match(first)):
+    if not (hanging or TREE.match(first)):
         return part
-    begins = (not line.startswith(" ") and (hanging or TREE.match(first) or ARGUMENT.match(line)) for line in part)
-    return [f"| {line}" if begin else f"  {line.strip()}" for line, begin in zip(part, begins, strict=True)]
+    return [f"  {line.strip()}" if line.startswith(" ") else f"| {line}" for line in part]
 
 
 def _escape(line: str) -> str:
-    """Outside of code between backticks."""
+    """Escape what rST takes for markup, but not in code between backticks."""
     pieces = line.split("`")
     pieces[::2] = [re.sub(r"[*|]|_+(?!\w)", lambda m: "".join("\\" + c for c in m.group()), p) for p in pieces[::2]]
     return "`".join(pieces)
 
 
-def skip(app, what, name, obj, skipped, options) -> bool | None:
-    """Fields of named tuples have no text of their own."""
-    return True if (getattr(obj, "__doc__", "") or "").startswith("Alias for field number") else None
+def skip(_app: object, _what: str, _name: str, obj: object, _skipped: bool, _options: object) -> bool | None:
+    """Leave out fields of named tuples, which have no text of their own; None leaves the choice to Sphinx."""
+    said = getattr(obj, "__doc__", "") or ""
+    return True if said.startswith("Alias for field number") else None
 
 
-def setup(app) -> dict:
+def setup(app: Sphinx) -> dict:
     app.connect("autodoc-skip-member", skip)
     app.connect("autodoc-process-docstring", convert, priority=EARLY)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,18 +1,19 @@
-"""Values and defaults in signatures: paths from the root of the checkout, and nothing longer than a reader wants."""
+"""Shortens values and defaults in signatures: paths begin at the root of the checkout, and long values are cut."""
 
 import re
 from pathlib import Path
 
 from docutils import nodes
 from sphinx import addnodes
+from sphinx.application import Sphinx
 
 ROOT = Path(__file__).parents[2]
 PATH = re.compile(rf"(?:Posix|Windows)Path\('{re.escape(ROOT.as_posix())}/?([^']*)'\)")
-LONGEST = 160
+LONGEST = 160  # letters of a value
 
 
-def shorten(app, domain: str, objtype: str, content: nodes.Node) -> None:
-    """In every signature of an object: `PosixPath('/.../runs')` is shown as `ROOT / 'runs'`, long values are cut."""
+def shorten(_app: object, _domain: str, _objtype: str, content: nodes.Node) -> None:
+    """Change every signature of an object: `PosixPath('/.../runs')` becomes `ROOT / 'runs'`, long values are cut."""
     for signature in content.parent.findall(addnodes.desc_signature):
         for text in signature.findall(nodes.Text):
             said = PATH.sub(r"ROOT / '\1'", text.astext())
@@ -22,6 +23,6 @@ def shorten(app, domain: str, objtype: str, content: nodes.Node) -> None:
                 text.parent.replace(text, nodes.Text(said))
 
 
-def setup(app) -> dict:
+def setup(app: Sphinx) -> dict:
     app.connect("object-description-transform", shorten)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -13,9 +13,11 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from semdf.errors import DataError, MissingError, ParameterError
+from semdf.layouts import Layout
+from semdf.layouts.protocols import Part, Protocol, Sources
 from semdf.layouts.rows import files, flat, folder, table
 
-__all__ = ["CONDITIONS", "LAYOUTS", "DiFF"]
+__all__ = ["CONDITIONS", "LAYOUTS", "ORDER", "PROTOCOLS", "DiFF"]
 
 NAME = "DiFF"
 REAL = "DiFF_real"
@@ -31,11 +33,12 @@ CONDITIONS = {
 
 
 @dataclass(frozen=True)
-class DiFF:
+class DiFF(Layout):
     """Every picture; an identity is what stands before the first "_" of a file's name (our reading).
 
-    conditions: those to read; empty for all that are there.
-    reals: whether the pristine pictures must be there.
+    Attributes:
+        conditions: Those to read; empty for all that are there.
+        reals: Whether the pristine pictures must be there.
     """
 
     conditions: tuple[str, ...] = ()
@@ -44,10 +47,11 @@ class DiFF:
     def __post_init__(self) -> None:
         for name in self.conditions:
             if name not in CONDITIONS:
-                raise ParameterError(f"{NAME}: a condition should be one of {', '.join(CONDITIONS)}. Found {name!r}.")
+                raise ParameterError(f"{NAME}: a condition must be one of {', '.join(CONDITIONS)}, found {name!r}")
 
     @staticmethod
     def marks(root: Path) -> bool:
+        """Whether the folder of the pristine pictures or of a condition is there."""
         return (root / REAL).is_dir() or any((root / split / c).is_dir() for split in SPLITS for c in CONDITIONS)
 
     @classmethod
@@ -56,28 +60,33 @@ class DiFF:
         return [cls(reals=(root / REAL).is_dir())]
 
     def read(self, root: Path) -> pd.DataFrame:
-        """A row for every picture. MissingError if the pristine pictures are not there."""
+        """A row for every picture.
+
+        Raises:
+            MissingError: If the pristine pictures are not there.
+        """
         root = folder(Path(root), NAME)
         if self.reals and not (root / REAL).is_dir():
-            rule = f"expected the pristine pictures in {root / REAL}, which the authors give out on request"
-            raise MissingError(f"{NAME}: {rule}. Found nothing.")
+            rule = f"must have the pristine pictures in {root / REAL}, which the authors give out on request"
+            raise MissingError(f"{NAME}: {rule}, found nothing")
         return table(self._rows(root), root, NAME)
 
     def _rows(self, root: Path) -> Iterator[dict]:
         for split in SPLITS:
             for path in files(root / REAL / split, root):
-                yield _row(path, split, "real", "real", ())
+                yield _row(path, split, "real", "real", without=(REAL,))
             for condition in self.conditions or CONDITIONS:
                 for path in files(root / split / condition, root):
                     method = PurePosixPath(path).parts[2]
                     if method not in CONDITIONS[condition]:
                         known = ", ".join(CONDITIONS[condition])
-                        raise DataError(f"{NAME}: a method of {condition} is one of {known}. Found {path}.")
-                    yield _row(path, split, method, f"{NAME}-{condition}", (condition, method))
+                        raise DataError(f"{NAME}: a method of {condition} must be one of {known}, found {path}")
+                    yield _row(path, split, method, f"{NAME}-{condition}", without=(condition, method, REAL))
 
 
-def _row(path: str, split: str, manipulation: str, label: str, named: tuple[str, ...]) -> dict:
-    parts = [part for part in PurePosixPath(path).parts if part not in (*named, REAL)]
+def _row(path: str, split: str, manipulation: str, label: str, without: tuple[str, ...]) -> dict:
+    """The row of a picture, whose key has no folder of the names in `without`."""
+    parts = [part for part in PurePosixPath(path).parts if part not in without]
     target, _, rest = PurePosixPath(path).stem.partition("_")
     return {
         "dataset": NAME,
@@ -91,4 +100,21 @@ def _row(path: str, split: str, manipulation: str, label: str, named: tuple[str,
     }
 
 
+ORDER = 80
 LAYOUTS = {"diff": DiFF}
+PROTOCOLS = (
+    Protocol(
+        dataset=NAME,
+        layout="diff",
+        level="image",
+        fakes=Part(NAME, ("DCFace", "DiffFace"), "test"),
+        reals=Part(NAME, ("real",), "test"),
+        sources=Sources(
+            test="the authors' README: without the purely synthesised faces; their download holds the face swaps (FS)",
+            counts=(
+                "github.com/xaCheng1996/DiFF: 13 methods, over 500000 pictures; no counts by folder that we could read"
+            ),
+        ),
+        notes=("The pristine pictures (DiFF_real) are given out on request, apart from the rest.",),
+    ),
+)

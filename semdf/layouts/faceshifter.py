@@ -5,32 +5,44 @@ The tree is that of FaceForensics++: manipulated_sequences/FaceShifter/<compress
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pandas as pd
 
-from semdf.layouts.faceforensics import FaceForensics
+from semdf.layouts import Layout
+from semdf.layouts.faceforensics import MANIPULATIONS, FaceForensics
+from semdf.layouts.protocols import Part, Protocol, Published, Sizes, Sources
 
-__all__ = ["LAYOUTS", "FaceShifter"]
+__all__ = ["LAYOUTS", "ORDER", "PROTOCOLS", "FaceShifter"]
 
 NAME = "FaceShifter"
 
 
 @dataclass(frozen=True)
-class FaceShifter:
+class FaceShifter(Layout):
     """The FaceShifter videos of one compression; the splits are those of FaceForensics++.
 
-    compression: as for FaceForensics++.
-    originals: whether the reals, which are those of FaceForensics++ and keep their keys, are in the table too.
+    The tree is recognised as FaceForensics++, so that this layout must be named.
+
+    Attributes:
+        compression: As for FaceForensics++.
+        originals: Whether the reals, which are those of FaceForensics++ and keep their keys, are in the table too.
     """
 
     compression: str = ""
     originals: bool = False
-
-    @staticmethod
-    def marks(root: Path) -> bool:
-        return False  # the tree is recognised as FaceForensics++
+    lists_name_all: ClassVar[bool] = True
+    apart: ClassVar[Mapping[str, str]] = {
+        f"{place}/*": "of FaceForensics++, which the layout faceforensics++ reads"
+        for place in (
+            "original_sequences",
+            *(f"manipulated_sequences/{name}" for name in MANIPULATIONS if name != NAME),
+            f"manipulated_sequences/{NAME}/*/masks",
+        )
+    }
 
     @classmethod
     def present(cls, root: Path) -> list[FaceShifter]:
@@ -47,4 +59,24 @@ class FaceShifter:
         return rows if self.originals else rows[own].reset_index(drop=True)
 
 
+ORDER = 20
 LAYOUTS = {"faceshifter": FaceShifter}
+PROTOCOLS = (
+    Protocol(
+        dataset=NAME,
+        layout="faceshifter",
+        level="video",
+        fakes=Part(NAME, (NAME,), "test"),
+        reals=Part("FaceForensics++", ("original",), "test"),
+        complete=Sizes(fakes=140, reals=140),
+        published=(
+            Published(1000, NAME),
+            Published(140, NAME, split="test"),
+        ),
+        sources=Sources(
+            test="the authors' released code: c23, test ids of FaceForensics++, whose originals are the reals",
+            counts="github.com/ondyari/FaceForensics, dataset/FaceShifter",
+        ),
+        notes=("The reals are the originals of FaceForensics++.",),
+    ),
+)

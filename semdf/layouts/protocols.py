@@ -1,20 +1,32 @@
-"""Test sets as the field uses them, and what is published of each data set: the facts of protocols.yaml.
+"""Test sets as the field uses them, and what is published of each data set.
 
-Which manipulations count, at which level, against which reals; some data sets have no reals of their own.
+Which manipulations count, at which level, against which reals; some data sets have no reals of their own. The facts
+stand beside the layouts, in the `PROTOCOLS` of their modules; a layout whose module has none is no test set.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
+from typing import Literal, NamedTuple
 
 import pandas as pd
-from ruamel.yaml import YAML
 
+from semdf import layouts
 from semdf.errors import DataError, ParameterError
 
-__all__ = ["Part", "Protocol", "Published", "counts", "load", "names", "select"]
+__all__ = [
+    "Counted",
+    "Part",
+    "Protocol",
+    "Published",
+    "Sizes",
+    "Sources",
+    "counts",
+    "load",
+    "names",
+    "of_layout",
+    "select",
+]
 
 
 @dataclass(frozen=True)
@@ -25,6 +37,9 @@ class Part:
     manipulations: tuple[str, ...]
     split: str
 
+    def __str__(self) -> str:
+        return f"{self.dataset} ({', '.join(self.manipulations)}; split {self.split or 'any'})"
+
     def of(self, rows: pd.DataFrame) -> pd.Series:
         """Which of `rows` (columns dataset, manipulation, split) belong to it, bool."""
         own = (rows["dataset"] == self.dataset) & rows["manipulation"].isin(self.manipulations)
@@ -33,16 +48,17 @@ class Part:
 
 @dataclass(frozen=True)
 class Published:
-    """How many rows of a manipulation, label and split ("" is any) the complete data set has.
+    """How many rows of a manipulation, label and split ("" is any) the complete data set has, on disk or in a list.
 
-    absent: "problem" or "note", what it means that there are none.
+    Attributes:
+        absent: "problem" or "note", what it means that there are none.
     """
 
     count: int
     manipulation: str = ""
     label: str = ""
     split: str = ""
-    absent: str = "problem"
+    absent: Literal["problem", "note"] = "problem"
 
     def __str__(self) -> str:
         return ", ".join(filter(None, (self.manipulation, self.label, self.split)))
@@ -56,99 +72,117 @@ class Published:
         return same
 
 
+class Sizes(NamedTuple):
+    """How many fakes and reals a complete test set has."""
+
+    fakes: int
+    reals: int
+
+
+class Sources(NamedTuple):
+    """Where the test set and the published counts come from; "ours" is our choice."""
+
+    test: str
+    counts: str
+
+
+class Counted(NamedTuple):
+    """How many videos or pictures were found, and how many there should be; None where that is not known."""
+
+    found: int
+    complete: int | None
+
+
 @dataclass(frozen=True)
 class Protocol:
     """A test set.
 
     Attributes:
         layout: Name of its layout.
-        level: "video" or "image": what one score is made of.
-        fakes, reals: The rows that count.
+        level: What one score is made of.
+        fakes: The forged rows that count.
+        reals: The real rows that count, perhaps of another data set.
+        sources: Where the facts come from.
         paired: Whether only fakes count whose pristine video is among the reals.
-        complete: How many fakes and reals the test set of the complete data set has; None where it is not known.
+        complete: How many fakes and reals that are when nothing is missing; None where it is not known.
         train: Manipulations to train on, where the data set has a protocol of its own.
         published: Counts of the complete data set.
-        sources: Where the protocol and the counts come from.
-        notes: What is easily done wrong with it.
+        notes: What is easily done wrong with it; `semdf check` prints them.
     """
 
     dataset: str
     layout: str
-    level: str
+    level: Literal["video", "image"]
     fakes: Part
     reals: Part
-    paired: bool
-    complete: tuple[int, int] | None
-    train: tuple[str, ...]
-    published: tuple[Published, ...]
-    sources: tuple[str, str]
-    notes: tuple[str, ...]
+    sources: Sources
+    paired: bool = False
+    complete: Sizes | None = None
+    train: tuple[str, ...] = ()
+    published: tuple[Published, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def names() -> tuple[str, ...]:
-    """The data sets that have a protocol."""
+    """The data sets that have a protocol, in the order of their layouts."""
     return tuple(_all())
 
 
 def load(dataset: str) -> Protocol:
     """The protocol of a data set."""
-    if dataset not in _all():
-        raise ParameterError(f"data set should be one of {', '.join(names())}. Found {dataset!r}.")
-    return _all()[dataset]
+    found = _all().get(dataset)
+    if found is None:
+        raise ParameterError(f"data set must be one of {', '.join(names())}, found {dataset!r}")
+    return found
+
+
+def of_layout(layout: str) -> Protocol | None:
+    """The protocol of the data set that a layout reads; None for a layout without, such as a table of one's own."""
+    return next((protocol for protocol in _all().values() if protocol.layout == layout), None)
 
 
 def select(rows: pd.DataFrame, dataset: str) -> pd.DataFrame:
     """The rows of a test set, reals included even where they belong to another data set.
 
-    rows: a layout's table, a manifest or scores, of as many data sets as needed; columns dataset, manipulation, video,
-        split and, for a paired protocol, pristine.
-    Raises DataError if the fakes or the reals are missing.
+    Args:
+        rows: A layout's table, a manifest or scores, of as many data sets as needed; columns dataset, manipulation,
+            video, split and, for a paired protocol, pristine.
+        dataset: One of `names()`.
+
+    Raises:
+        DataError: If the fakes or the reals are missing.
     """
     protocol = load(dataset)
-    reals, fakes = protocol.reals.of(rows), protocol.fakes.of(rows)
+    reals = protocol.reals.of(rows)
+    fakes = protocol.fakes.of(rows)
     if protocol.paired:
         fakes &= rows["pristine"].isin(rows.loc[reals, "video"])
     for found, part, what in ((fakes, protocol.fakes, "fakes"), (reals, protocol.reals, "reals")):
         if not found.any():
-            raise DataError(f"test set {dataset}: {what} are rows of {part}. Found none.")
+            raise DataError(f"test set {dataset}: {what} must be rows of {part}, found none")
     return rows[reals | fakes]
 
 
-def counts(rows: pd.DataFrame, dataset: str) -> dict[str, tuple[int, int | None]]:
-    """Fakes and reals of a test set: how many different videos (or pictures) there are, how many there should be.
+def counts(rows: pd.DataFrame, dataset: str) -> dict[str, Counted]:
+    """Fakes and reals of a test set: how many different videos (or pictures) there are, and should be.
 
-    rows: as for `select`, with the columns video and label. None where the complete number is not known.
-    Raises DataError if the fakes or the reals are missing.
+    Args:
+        rows: As for `select`, with the columns video and label.
+        dataset: One of `names()`.
+
+    Raises:
+        DataError: If the fakes or the reals are missing.
     """
     selected = select(rows, dataset)
     real = selected["label"] == "real"
-    found = (int(selected.loc[mask, "video"].nunique()) for mask in (~real, real))
-    complete = load(dataset).complete or (None, None)
-    return dict(zip(("fakes", "reals"), zip(found, complete, strict=True), strict=True))
+    fakes = int(selected.loc[~real, "video"].nunique())
+    reals = int(selected.loc[real, "video"].nunique())
+    complete = load(dataset).complete
+    if complete is None:
+        return {"fakes": Counted(fakes, None), "reals": Counted(reals, None)}
+    return {"fakes": Counted(fakes, complete.fakes), "reals": Counted(reals, complete.reals)}
 
 
-@cache
 def _all() -> dict[str, Protocol]:
-    content = YAML(typ="safe").load(Path(__file__).with_suffix(".yaml"))
-    return {name: _protocol(name, entry) for name, entry in content.items()}
-
-
-def _protocol(name: str, entry: dict) -> Protocol:
-    test = entry["test"]
-    return Protocol(
-        dataset=name,
-        layout=entry["layout"],
-        level=entry["level"],
-        fakes=_part(test["fakes"]),
-        reals=_part(test["reals"]),
-        paired=test.get("paired", False),
-        complete=tuple(test["complete"]) if "complete" in test else None,
-        train=tuple(entry.get("train", ())),
-        published=tuple(Published(**item) for item in entry["published"]),
-        sources=(test["source"], entry["source"]),
-        notes=tuple(entry["notes"]),
-    )
-
-
-def _part(entry: dict) -> Part:
-    return Part(entry["dataset"], tuple(entry["manipulations"]), entry["split"])
+    """Data set -> protocol, in the order of the layouts' modules."""
+    return {protocol.dataset: protocol for module in layouts.modules() for protocol in getattr(module, "PROTOCOLS", ())}

@@ -1,0 +1,1 @@
+"""Compiled drawing: triangles, strands, noise textures and what a surface point is."""

@@ -1,0 +1,1 @@
+"""How a frame is forged: the traces of generators, areas and blends."""

@@ -1,0 +1,1 @@
+"""What grows on a head or is worn there: hair, brows, beards, glasses and hats."""

@@ -1,0 +1,1 @@
+"""Random people, clothes, light and motion, and sentences that describe them."""

@@ -1,0 +1,1 @@
+"""The looks of surfaces: painted skin, cloth, eyes and teeth, and the shading loop."""

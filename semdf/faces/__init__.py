@@ -1,0 +1,4 @@
+"""Faces in pictures: finding, tracking and aligning them, their landmarks and their regions.
+
+It uses storage.
+"""

@@ -1,1 +1,0 @@
-"""Rendered people and the miniature benchmarks made of them; needs `semdf[people]` to render anew."""

@@ -1,9 +1,0 @@
-"""Equal weights: the sum of the losses, one backward pass."""
-
-from semdf.weighting import Known
-
-__all__ = ["Strategy"]
-
-
-class Strategy(Known):
-    """lambda_k = 1 for every task."""

@@ -1,0 +1,286 @@
+"""What the README and docs/results.md show is true: commands run, links lead somewhere, numbers are the files'."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import pandas as pd
+import pytest
+import torch
+
+from semdf.artifacts import read_json
+from semdf.pipeline import ROOT
+from semdf.pipeline.products import SMALL, ensure
+
+README = (ROOT / "README.md").read_text()
+RESULTS = (ROOT / "docs" / "results.md").read_text()
+BLOCKS = [dedent(block) for block in re.findall(r"(?:^(?: {4}.*|)\n)+", README, re.M) if block.strip()]
+COMMANDS = [line.partition("  #")[0].strip() for block in BLOCKS for line in block.splitlines()]
+
+
+def test_every_make_target_it_names_exists():
+    named = set(re.findall(r"`make ([a-z]+)`", README)) | {c.split()[1] for c in COMMANDS if c.startswith("make ")}
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
+    assert {"reproduce", "test", "verify"} <= named <= targets
+
+
+def test_every_relative_link_leads_to_a_file():
+    for text, folder in ((README, ROOT), (RESULTS, ROOT / "docs")):
+        links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
+        assert links
+        for link in links:
+            assert (folder / link).exists(), link
+
+
+def test_the_python_example_runs():
+    code = next(b for b in BLOCKS if b.strip().startswith("from semdf.method import"))
+    scope = {"logits": torch.zeros(2, 10), "targets": torch.zeros(2, 10)}
+    exec(code, scope)
+    assert scope["p"].shape == (2, 10) and scope["loss"].shape == (3,) and scope["tree"].states.shape == (251, 10)
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_the_score_command_runs_on_its_example(data, flags):
+    """With the small run that the notebooks train at their defaults in place of the pipeline's."""
+    command = next(c for c in COMMANDS if c.startswith("semdf score data/"))
+    run = ensure(SMALL / "runs" / "auto_lambda-0")
+    words = [str(Path(sys.executable).with_name("semdf")), *shlex.split(command)[1:], "--model", str(run), *flags]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    if flags:
+        line = json.loads(done.stdout)
+        assert line["status"] == "ok" and set(line) == {"path", "status", "p"} and 0 <= line["p"]["fake"] <= 1
+    else:
+        assert re.search(r"id0_id1_0000.mp4, 8 frames: (Fake|Real) \(\d+ %\)\.", done.stdout), done.stdout
+
+
+def test_every_parameter_it_recommends_exists():
+    from semdf import params
+
+    for section, name in re.findall(r"`(\w+)\.(\w+): [^`]+`", README):
+        assert name in params.SECTIONS[section].model_fields, f"{section}.{name}"
+
+
+#: Columns of the table of results.
+RUNS = {
+    "binary baseline": "binary-0",
+    "joint, equal weights": "equal-0",
+    "joint, bi-level weights": "auto_lambda-0",
+    "a filter": "filter",
+}
+
+
+def test_the_results_it_quotes_are_those_of_the_figures():
+    lines = [[c.strip() for c in row.strip("|").split("|")] for row in README.splitlines() if row.startswith("|")]
+    start = next(i for i, cells in enumerate(lines) if cells[0] == "test set")
+    assert lines[start][1:] == list(RUNS)
+    table = pd.read_csv(ROOT / "figures" / "auc.csv")
+    table = table[table["manipulation"] == "all"]
+    unseen = pd.read_csv(ROOT / "figures" / "shortcuts" / "shortcuts.csv").query("run == 'filter'")
+    table = pd.concat([table, unseen], ignore_index=True)
+    rows = ["FaceForensics++, validation", *dict.fromkeys(table["row"])]
+    table = table.set_index(["run", "row"])
+    for cells, row in zip(lines[start + 2 :], rows, strict=False):
+        assert cells[0] == row
+        for run, cell in zip(RUNS.values(), cells[1:], strict=True):
+            quoted = re.findall(r"\d\.\d+", cell)
+            if run == "filter" and row not in set(unseen["row"]):
+                assert not cell
+            elif row.endswith("validation"):
+                assert quoted == [f"{read_json(ROOT / 'runs' / run / 'metrics.json')['val_auc_videos']:.3f}"]
+            else:
+                found = table.loc[(run, row)]
+                assert quoted == [f"{found[c]:.3f}" for c in ("auc", "auc_low", "auc_high")], (run, row)
+
+
+FORMER = ROOT / "docs" / "former"
+PRESENT, _, OF_FORMER = RESULTS.partition("## The former detector")
+
+
+def quoted_gains(among: pd.DataFrame, node: str) -> list[str]:
+    """The gains of a node under bi-level and under equal weights, as the tables show them."""
+    runs = (among.loc[run, node] for run in ("auto_lambda-0", "equal-0"))
+    return ["{gain:+.2f} [{gain_low:.2f}, {gain_high:.2f}]".format(**row) for row in runs]
+
+
+def quoted_nodes(text: str, folder: Path, nodes: dict[str, float]) -> None:
+    """Against reals, and among fakes beside the control: the first alone would mostly tell of detection."""
+    among = pd.read_csv(folder / "among_fakes.csv").set_index(["run", "node"])
+    names = {node for _, node in among.index}
+    assert set(nodes) - {"fake", "physical inconsistency"} == names
+    for node in names:
+        (line,) = [row for row in text.splitlines() if row.startswith(f"| {node} |")]
+        said = [cell.strip() for cell in line.strip("|").split("|")][1:]
+        own = among.loc["auto_lambda-0", node]
+        assert said == [*(f"{x:.2f}" for x in (nodes[node], own["auc"], own["control"])), *quoted_gains(among, node)]
+
+
+def quoted_naming(text: str, folder: Path, column: str) -> None:
+    """How often the region named first is right, and how alike the maps of a node and of the root are."""
+    naming = pd.read_csv(folder / "naming.csv").set_index("label")
+    for label in ("eyes", "mouth", "nose"):
+        assert f"{label} {naming.loc[label, column]:.2f} ({naming.loc[label, 'chance']:.2f})" in text
+    alike = pd.read_csv(folder / "maps.csv").groupby("region")["alike"].mean()
+    assert f"correlation {alike.min():.2f} to {alike.max():.2f}" in text
+
+
+def test_what_it_says_of_the_former_detector_and_the_filter_is_measured():
+    """Who beat it where, and in which test sets a run stayed above chance among crops that the filter scores alike."""
+    pairs = pd.read_csv(FORMER / "shortcuts_pairs.csv")
+    surviving = pairs[pairs["p_holm"] < 0.05]
+    low, high = surviving["difference"].min(), surviving["difference"].max()
+    assert f"of {len(pairs)} paired differences those on FaceForensics++ ({low:+.2f} to {high:+.2f})" in OF_FORMER
+    assert set(surviving["dataset"]) == {"FaceForensics++"} and len(surviving) == pairs["run"].nunique()
+    table = pd.read_csv(FORMER / "shortcuts.csv").query("run != 'filter'")
+    home = table["row"] == "FaceForensics++"
+    ends = pd.concat([part["adjusted"].agg(["min", "max"]) for part in (table[home], table[~home])])
+    assert "have {:.2f} to {:.2f} on FaceForensics++ and {:.2f} to {:.2f} elsewhere".format(*ends) in OF_FORMER
+    beyond = table[~home & (table["adjusted_low"] > 0.5)].groupby("run")["row"].apply(set)
+    three = {"Celeb-DF-v2", "DFDC", "FFSC"}
+    assert beyond["auto_lambda-0"] == three and [len(beyond[run] & three) for run in ("equal-0", "binary-0")] == [2, 1]
+    assert beyond["equal-0"] <= three and beyond["binary-0"] <= three
+
+
+def test_what_it_says_of_the_former_detector_s_names_is_measured():
+    quoted_nodes(OF_FORMER, FORMER, read_json(FORMER / "metrics.json")["auto_lambda-0"]["val_node_auc"])
+    quoted_naming(OF_FORMER, FORMER, "relative")
+
+
+def test_what_it_says_of_the_filter_is_measured():
+    """Who beats it where, and in which test sets a run stays above chance among crops that the filter scores alike."""
+    pairs = pd.read_csv(ROOT / "figures" / "shortcuts" / "pairs.csv")
+    surviving = pairs[pairs["p_holm"] < 0.05]
+    assert f"Of {len(pairs)} paired differences only those on FaceForensics++" in PRESENT
+    assert set(surviving["dataset"]) == {"FaceForensics++"} and len(surviving) == pairs["run"].nunique()
+    assert set(surviving["difference"].round(2)) == {0.1} and "every run beats it (by 0.10)" in README
+    above = pairs[pairs["low"] > 0].groupby("dataset")["difference"]
+    assert above.count().to_dict() == {"FaceForensics++": 3, "Celeb-DF-v2": 3, "DFDC": 3}
+    for name in ("Celeb-DF-v2", "DFDC"):
+        ends = above.get_group(name)
+        assert f"{name} ({ends.min():+.2f} to {ends.max():+.2f})" in PRESENT
+    table = pd.read_csv(ROOT / "figures" / "shortcuts" / "shortcuts.csv").query("run != 'filter'")
+    home = table["row"] == "FaceForensics++"
+    ends = pd.concat([part["adjusted"].agg(["min", "max"]) for part in (table[home], table[~home])])
+    assert "have {:.2f} to {:.2f} on FaceForensics++ and {:.2f} to {:.2f} elsewhere".format(*ends) in PRESENT
+    beyond = table[~home & (table["adjusted_low"] > 0.5)].groupby("run")["row"].apply(set)
+    assert set.intersection(*beyond) == {"Celeb-DF-v2", "DFDC", "FFSC", "FaceShifter"}
+
+
+def test_the_auc_under_distortion_that_it_quotes_is_that_of_the_figures():
+    tables = [pd.read_csv(folder / "robustness.csv") for folder in (ROOT / "figures" / "robustness", FORMER)]
+    tables = [table[table["run"] == "auto_lambda-0"].set_index(["distortion", "level"])["auc"] for table in tables]
+    names = {"JPEG": "JPEG", "resizing": "resize", "noise": "noise", "blur": "blur"}
+    for said, name in names.items():
+        (line,) = [row for row in PRESENT.splitlines() if row.startswith(f"| {said} |")]
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        assert cells[1:3] == [f"{table[name, 3]:.2f}" for table in tables], said
+
+
+def test_the_means_over_unknown_data_sets_are_those_of_the_tables():
+    def means(folder: Path) -> pd.Series:
+        table = pd.read_csv(folder / "auc.csv").query("manipulation == 'all'")
+        unknown = table[~table["row"].isin(["FaceForensics++", "all data sets"])]
+        assert unknown["row"].nunique() == 7
+        return unknown.groupby("run")["auc"].mean()
+
+    now, former = means(ROOT / "figures"), means(FORMER)
+    said = ", ".join(f"{now[run]:.2f}" for run in ("binary-0", "equal-0", "auto_lambda-0"))
+    assert f"{said} on average (baseline, equal weights, bi-level weights" in PRESENT
+    assert f"the former detector {former.min():.2f} to {former.max():.2f}" in PRESENT
+    filtered = pd.read_csv(ROOT / "figures" / "shortcuts" / "shortcuts.csv").query("run == 'filter'")
+    assert f"the filter {filtered[filtered['row'] != 'FaceForensics++']['auc'].mean():.2f}" in PRESENT
+
+
+def test_the_speeds_it_quotes_are_those_of_the_benchmarks():
+    found = {(r["name"], r["size"]): r for r in read_json(ROOT / "benchmarks" / "results.json")}
+    for said, name in {
+        "exact bi-level step": "step/auto_lambda",
+        "lambda one step late (ours)": "step/auto_lambda_late",
+    }.items():
+        lines = [row for row in README.splitlines() if row.startswith(f"| {said} |")]
+        assert lines
+        for line in lines:
+            cells = [c.strip() for c in line.strip("|").split("|")]
+            row = found[name, int(cells[1])]
+            assert cells[3] == f"{row['ratio_to_released']:.1f}" and cells[5] == f"{row['gflop']:.0f}"
+
+
+def test_the_node_results_it_quotes_are_those_of_the_figures():
+    metrics = read_json(ROOT / "runs" / "auto_lambda-0" / "metrics.json")
+    quoted_nodes(PRESENT, ROOT / "figures" / "explanations", metrics["val_node_auc"])
+
+
+def test_what_it_says_of_the_explanations_is_measured():
+    quoted_naming(PRESENT, ROOT / "figures" / "explanations", "precision")
+
+
+def test_what_it_says_of_the_pretrained_towers_is_measured_and_above_chance():
+    folder = ROOT / "pretrained" / "clip"
+    if not (folder / "zeroshot.csv").is_file():
+        pytest.skip("no pretrained towers: dvc pull pretrain")
+    table = pd.read_csv(folder / "zeroshot.csv").set_index("task")
+    for task in ("gender", "pose", "tone", "mouth", "age", "hair", "hair_colour", "expression"):
+        row = table.loc[task]
+        assert f" {row['balanced_accuracy']:.2f} [{row['low']:.2f}, {row['high']:.2f}] ({row['chance']:.2f})" in README
+        assert row["low"] > row["chance"], task
+    for task in ("hat", "nose", "eyebrow"):
+        assert table.loc[task, "low"] < table.loc[task, "chance"], task
+    cosine = read_json(folder / "metrics.json")["prompt_cosine"]
+    assert f"mean cosine {cosine['pretrained']:.2f} and {cosine['random']:.2f}" in README
+
+
+def test_it_counts_the_trainings_of_the_matrix():
+    kinds: dict[str, int] = {}
+    for entry in read_json(ROOT / "ablations" / "matrix.json")["runs"].values():
+        key = json.dumps({name: value for name, value in entry.items() if name != "seeds"}, sort_keys=True)
+        kinds[key] = max(kinds.get(key, 0), len(entry["seeds"]))
+    assert f"{len(kinds)} kinds of training ({sum(kinds.values())} trainings" in RESULTS
+    assert f"three seeds for {sum(seeds == 3 for seeds in kinds.values())} of the kinds" in RESULTS
+    assert f" {len(kinds)} kinds of training are compared" in README
+
+
+DEFAULTS = {
+    "binary baseline": "binary+default",
+    "binary baseline, pretrained": "binary+pretrained+default",
+    "joint, bi-level weights": "auto_lambda+default",
+    "joint, bi-level weights, pretrained": "pretrained+default",
+    "ten heads, no hierarchy": "independent_heads+default",
+    "ten heads, no hierarchy, pretrained": "independent_heads+pretrained+default",
+}
+
+
+@pytest.mark.parametrize("said", DEFAULTS)
+def test_the_seeds_of_the_default_training_are_those_of_the_matrix(said):
+    auc = pd.read_csv(ROOT / "ablations" / "auc.csv").set_index(["run", "dataset"])["auc"].sort_index()
+    (line,) = [row for row in RESULTS.splitlines() if row.startswith(f"| {said} | ") and "±" in row]
+    cells = [cell.strip() for cell in line.strip("|").split("|")][1:]
+    for cell, name in zip(cells, ("validation", "FaceForensics++", "other data sets", "labels"), strict=True):
+        if name == "labels" and said.startswith("binary"):
+            assert not cell
+        else:
+            seeds = auc[DEFAULTS[said], name]
+            assert len(seeds) == 3 and cell == f"{seeds.mean():.3f} ± {seeds.std():.3f}"
+
+
+def test_the_rates_it_quotes_are_those_of_the_benchmarks():
+    found = {(r["name"], r["size"]): r for r in read_json(ROOT / "benchmarks" / "results.json")}
+    for said, key in {
+        "rendering stills of 256 px, one process": ("render/stills", 256),
+        "reading crops of 112 px from tars": ("load/tars", 2560),
+        "drawing a donor among a million crops": ("donors/nearest", 10**6),
+        "bootstrap of an AUC, 100 resamples of a million rows": ("evaluate/bootstrap", 10**6),
+        "training the miniature, bi-level, batch 32": ("train/auto_lambda", 32),
+        "scoring with it, batch 64": ("score/auto_lambda", 64),
+    }.items():
+        (line,) = [row for row in README.splitlines() if row.startswith(f"| {said} |")]
+        _, rate, memory, grows = [cell.strip() for cell in line.strip("|").split("|")]
+        row = found[key]
+        said_rate = f"{row['rate']:,.0f}" if row["rate"] >= 1000 else f"{row['rate']:.3g}"
+        assert rate in (f"{said_rate} {row['unit']}", f"{row['seconds']:.2g} s"), said
+        assert memory == f"{row['peak_mb'] / 1000:.1f} GB" and grows == (
+            f"n^{row['exponent']:.2f}" if row.get("exponent") else ""
+        )
