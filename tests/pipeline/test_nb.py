@@ -55,7 +55,7 @@ def test_exactly_one_cell_declares_parameters(tmp_path):
         (["notebooks/05_training.ipynb", "x.ipynb", "--section", "trian"], "found trian"),
         (["notebooks/05_training.ipynb", "x.ipynb", "--set", "epochs"], "NAME=VALUE"),
         (["notebooks/05_training.ipynb", "x.ipynb", "--set", "epohcs=3"], "epohcs"),
-        (["notebooks/02_faces.ipynb", "x.ipynb", "--set", "data_dir=nowhere"], "expected a folder at"),
+        (["notebooks/02_faces.ipynb", "x.ipynb", "--set", "data_dir=nowhere"], "must be a folder at"),
     ],
 )
 def test_the_command_says_what_is_wrong_in_one_line(arguments, words):
