@@ -603,7 +603,7 @@ def test_messages_about_files_of_another_kind_are_whole_and_without_colours(quic
     elif damage == "page":
         path.write_text("<!DOCTYPE html><html><body>Quota exceeded</body></html>")
     else:
-        path.write_bytes(pickle.dumps({"model": print}))
+        path.write_bytes(pickle.dumps({"model": print}, protocol=2))
     with pytest.raises(DataError, match="'ckpt.pth' must hold this encoder's state dict, found weights") as error:
         released(path, FFPP, quick)
     assert "\x1b" not in str(error.value) and len(str(error.value)) < 700
