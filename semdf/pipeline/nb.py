@@ -22,7 +22,7 @@ import nbformat
 from ruamel.yaml import YAML
 
 from semdf import params
-from semdf.artifacts import atomic, writing
+from semdf.artifacts import atomic, temporary, writing
 from semdf.errors import MissingError, ParameterError, SemdfError
 from semdf.pipeline import ROOT
 
@@ -72,10 +72,11 @@ def run(source: Path, target: Path, values: dict[str, Any]) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
     draft = ROOT / "logs" / f"{target.parent.name}-{target.name}"
     config = Config()
-    if os.name == "posix":
-        config.KernelManager.transport = "ipc"
     try:
-        with writing(draft):
+        with temporary() as place, writing(draft):
+            if os.name == "posix":
+                config.KernelManager.transport = "ipc"
+                config.KernelManager.ip = str(place / "kernel")  # a name of its own: two runs at once would share one
             draft.parent.mkdir(exist_ok=True)
             papermill.execute_notebook(
                 str(source),
