@@ -58,6 +58,7 @@ ARROWS = {
     "artifacts": "storage",
     "method": "",
     "storage": "",
+    "weights": "",
     "faces": "storage",
     "layouts": "method storage",
     "training": "method storage",
