@@ -281,7 +281,12 @@ class Camera(Section):
 
 
 class Train(Section):
-    """How a detector is trained. Fields with a default are not in the `config.json` of older runs."""
+    """How a detector is trained. Fields with a default are not in the `config.json` of older runs.
+
+    Attributes:
+        freeze: What of the encoder is not trained: "none", or "all_but_norms", its parameters other than the gains and
+            offsets of normalisation layers (see `semdf.method.model.Detector.tune_norms`).
+    """
 
     encoder: str
     pretrained: str
@@ -310,6 +315,7 @@ class Train(Section):
     scale: Positive = 3.0
     directions: Literal["prompts", "orthogonal"] = "prompts"
     statistics: Literal["moving", "resting"] = "moving"
+    freeze: Literal["none", "all_but_norms"] = "none"
     camera: Camera | None = None
     positions: Positive = 1.0
     betas: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)] = [0.9, 0.98]

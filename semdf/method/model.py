@@ -29,6 +29,10 @@ SCALE = 3.0
 #: Added to the squared lengths of prompts before they are made orthogonal, so that equal prompts have a factor (ours).
 JITTER = 1e-5
 
+#: Layers whose gains and offsets `Detector.tune_norms` trains. The running statistics of batch normalisation are no
+#: parameters: `Detector.rest` is about those.
+NORMS = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._BatchNorm)
+
 #: The authors divide the dot product of features by this (released code).
 DIVISOR = 10.0
 
@@ -61,6 +65,37 @@ class Detector(nn.Module):
                 if part != "logit_scale":
                     parameter.requires_grad_(name != tower)
         return self.train(self.training)
+
+    def tune_norms(self) -> Self:
+        """Train of the towers nothing but the gains and offsets of their normalisation layers, from now on.
+
+        What is not of the encoder is trained as before: heads, offsets of nodes, the scale of the cosines. A tower that
+        `freeze` has frozen stays so. Projections count as the encoder's: where they were drawn at random, as with
+        ImageNet's weights, they stay as they were drawn.
+
+        Source: Basu et al., "Strong Baselines for Parameter-Efficient Few-Shot Fine-Tuning", AAAI 2024, for vision
+        transformers; Yermakov et al., "Unlocking the Hidden Potential of CLIP in Generalizable Deepfake Detection",
+        arXiv 2503.19683, for deepfakes.
+
+        Raises:
+            ParameterError: No tower has such a layer that is trained.
+        """
+        kept = set()
+        for name in ("image", "text"):
+            tower = getattr(self, name, nn.Module())
+            norms = {id(p) for part in tower.modules() if isinstance(part, NORMS) for p in part.parameters()}
+            for part, parameter in tower.named_parameters():
+                if part == "logit_scale":
+                    continue
+                parameter.requires_grad_(parameter.requires_grad and id(parameter) in norms)
+                if parameter.requires_grad:
+                    kept.add(name)
+        if not kept:
+            raise ParameterError(
+                "freeze: must leave something of the encoder to train, found no trained normalisation layer "
+                f"(frozen tower: {self.frozen})"
+            )
+        return self
 
     def rest(self) -> Self:
         """Keep the running statistics of batch normalisation from now on; its gains and offsets are trained.

@@ -254,7 +254,8 @@ def build(config: Config, rates: Sequence[float] | None = None) -> Detector:
         model.image.enlarge_positions(t.positions)
     if t.statistics == "resting":
         model.rest()
-    return model.freeze(v.freeze)
+    model.freeze(v.freeze)
+    return model.tune_norms() if t.freeze == "all_but_norms" else model
 
 
 def save(model: nn.Module, config: Config, folder: Path) -> None:
