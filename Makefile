@@ -23,12 +23,8 @@ $(VENV)/.done: pyproject.toml requirements.txt constraints.txt
 	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.txt
 	touch $@
 
-reproduce: setup        ## bring every result up to date from the embedded data
-	python -m semdf.pipeline.dvc_repair
-	dvc repro --pull
-	@echo
-	@echo "Results: figures/ (tables and figures), docs/rendered/ (executed notebooks), runs/ (curves, weights)."
-	@python -c "import pandas as pd; print(pd.read_csv('figures/auc.csv').round(3).to_string(index=False))"
+reproduce: setup        ## bring every result up to date from the embedded data; print results and times
+	@python -m semdf.pipeline.reproduce
 
 test: setup             ## run all tests
 	dvc pull -q $(STORED)
@@ -41,8 +37,7 @@ fuzz: setup             ## 28,000 mutated inputs instead of 1120 and others each
 verify: setup           ## recompute everything and compare with the committed results, bit for bit
 	rm -rf scratch logs
 	dvc pull -q $(STORED)
-	python -m semdf.pipeline.dvc_repair
-	dvc repro --force
+	@python -m semdf.pipeline.reproduce --force
 	git diff --exit-code -- $(RESULTS)
 	@test -z "$$(git status --porcelain -- $(RESULTS))" && echo "verified: equal to what is committed"
 

@@ -22,14 +22,13 @@ import fcntl
 import json
 import math
 import os
-import platform
-import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from semdf.artifacts import read_json, write_json
 from semdf.errors import DataError
+from semdf.pipeline.machine import machine
 
 __all__ = ["FIELDS", "RESULTS", "machine", "read", "record", "row"]
 
@@ -82,33 +81,6 @@ def row(name: str, size: int, threads: int = 1, **found: object) -> dict:
         if isinstance(value, float):
             made[field] = float(f"{value:.4g}")
     return made
-
-
-def machine(threads: int) -> str:
-    """The machine without its host's name: "AMD EPYC, family 25 model 17, 2 logical cores, 1 thread"."""
-    info = Path("/proc/cpuinfo")
-    model = processor(info.read_text()) if info.is_file() else ""
-    return ", ".join(
-        [model or platform.machine(), _counted(os.cpu_count() or 1, "logical core"), _counted(threads, "thread")]
-    )
-
-
-def _counted(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
-
-
-def processor(text: str) -> str:
-    r"""Model name, family and model number of the first processor in the text of /proc/cpuinfo; "" if it has no name.
-
-    >>> processor("model name : AMD EPYC\ncpu family : 25\nmodel : 17\n")
-    'AMD EPYC, family 25 model 17'
-    """
-    first = text.split("\n\n")[0]
-    said = {key.strip(): value.strip() for key, value in re.findall(r"^([^:\n]+):(.*)$", first, re.M)}
-    name = said.get("model name", "")
-    if name and "cpu family" in said and "model" in said:
-        return f"{name}, family {said['cpu family']} model {said['model']}"
-    return name
 
 
 def _check(row: Mapping[str, object]) -> None:

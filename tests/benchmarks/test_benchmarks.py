@@ -9,16 +9,18 @@ from multiprocessing import get_context
 import matplotlib.pyplot as plt
 import numpy as np
 import open_clip
+import pandas as pd
 import pytest
 import torch
 
-from benchmarks import donors, evaluation, figure, measure, quiet, rates, record, released, scaling
+from benchmarks import donors, evaluation, figure, measure, quiet, rates, record, released, scaling, times
 from semdf.errors import DataError, MissingError
 from semdf.evaluation import evaluate
 from semdf.method import hierarchy, towers, weighting
 from semdf.method.losses import Fidelity
 from semdf.method.model import JointEmbedding
 from semdf.pipeline import ROOT
+from semdf.pipeline.machine import machine, processor
 
 FFPP = hierarchy.load("ffpp")
 TINY = {
@@ -217,9 +219,9 @@ def test_a_row_has_every_field_and_short_seconds():
 
 def test_the_machine_is_named_by_model_family_and_cores():
     text = "processor\t: 0\ncpu family\t: 6\nmodel\t\t: 85\nmodel name\t: Xeon: Gold\n\nprocessor\t: 1\nmodel name: B\n"
-    assert record.processor(text) == "Xeon: Gold, family 6 model 85"
-    assert record.processor("model name : Cortex\n") == "Cortex" and record.processor("BogoMIPS : 1\n") == ""
-    assert re.search(r", \d+ logical cores?, 2 threads$", record.machine(2))
+    assert processor(text) == "Xeon: Gold, family 6 model 85"
+    assert processor("model name : Cortex\n") == "Cortex" and processor("BogoMIPS : 1\n") == ""
+    assert re.search(r", \d+ logical cores?, 2 threads$", machine(2))
 
 
 def test_the_peak_is_that_of_this_process_and_not_of_its_parent():
@@ -259,3 +261,31 @@ def test_operations_are_counted(tiny):
     ops = torch.ops.aten
     assert table[ops._scaled_dot_product_flash_attention_for_cpu](q, k, k) == 2 * (2 * 2 * 2 * 5 * 7 * 16)
     assert table[ops._scaled_dot_product_flash_attention_for_cpu_backward](q, q, k, k) == 5 * (2 * 2 * 2 * 5 * 7 * 16)
+
+
+def test_a_new_time_takes_the_place_of_the_old_one():
+    old = pd.DataFrame({"what": ["make setup", "make test"], "seconds": [1, 2], "machine": "a", "date": "2026-01-01"})
+    new = pd.DataFrame({"what": ["make test", "make all"], "seconds": [3.0, 4.0], "machine": "b", "date": "2026-01-02"})
+    table = times.put(old.iloc[::-1], new)
+    assert table["what"].tolist() == ["make test", "make setup", "make all"]
+    assert table["seconds"].tolist() == [3, 1, 4] and table["machine"].tolist() == ["b", "a", "b"]
+
+
+def test_only_a_run_of_all_stages_gives_times(tmp_path):
+    pipeline = tmp_path / "dvc.yaml"
+    pipeline.write_text(
+        "stages: {parser: {frozen: true, cmd: a}, extract: {cmd: b}, train: {matrix: {x: [1]}, cmd: c}}"
+    )
+    run = pd.DataFrame({"what": ["extract", "train@1", "all"], "seconds": [1, 2, 3.5]})
+    assert times.stages(run, pipeline)["what"].tolist() == ["stage extract", "stage train@1", "make reproduce"]
+    with pytest.raises(DataError, match="every stage, found none of the name train: make verify"):
+        times.stages(run.drop(1), pipeline)
+
+
+def test_the_page_shows_the_times_of_the_table():
+    page = times.PAGE.read_text()
+    table = pd.read_csv(times.TIMES)
+    assert times.render(page, table) == page, "python -m benchmarks.times"
+    assert all(f"| {row.what} | " in page for row in table.itertuples()) and table["what"].is_unique
+    with pytest.raises(DataError, match="must have one <!-- times -->"):
+        times.render("# A page", table)
