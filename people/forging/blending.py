@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from people.drawing.surface import Region
+from semdf.forging.blend import alpha, bands, cloned
 
 __all__ = ["AREAS", "BLENDS", "area_mask", "match_colour"]
 
@@ -50,45 +51,9 @@ def match_colour(patch: np.ndarray, target: np.ndarray, mask: np.ndarray, share:
     return np.clip(moved * 255, 0, 255)
 
 
-def _blend_alpha(target: np.ndarray, patch: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """The weighted mean."""
-    return target + alpha[..., None] * (patch.astype(np.float32) - target)
-
-
-def _blend_bands(target: np.ndarray, patch: np.ndarray, alpha: np.ndarray, levels: int = 3) -> np.ndarray:
-    """Multi-band blending: fine detail is cut sharply, coarse colour softly (Burt and Adelson 1983)."""
-    weight = alpha[..., None]
-    difference = patch.astype(np.float32) - target
-    blended = np.zeros_like(difference)
-    for level in range(levels):
-        coarse = cv2.GaussianBlur(difference, (0, 0), 2.0**level)
-        band = difference - coarse
-        blended += band * weight
-        difference = coarse
-        weight = cv2.GaussianBlur(weight, (0, 0), 2.0**level)[..., None]
-    reach = cv2.dilate(alpha, np.ones((15, 15), np.uint8))[..., None] > 0.05
-    return target + (blended + difference * weight) * reach
-
-
-def _blend_poisson(target: np.ndarray, patch: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Gradients of the patch between the target's values at the rim (Perez et al. 2003)."""
-    mask = (alpha > 0.5).astype(np.uint8)
-    mask[[0, -1]] = 0
-    mask[:, [0, -1]] = 0
-    if mask.sum() < 64:
-        return _blend_alpha(target, patch, alpha)
-    rows = np.flatnonzero(mask.any(1))
-    columns = np.flatnonzero(mask.any(0))
-    centre = (int(columns[0] + columns[-1] + 1) // 2, int(rows[0] + rows[-1] + 1) // 2)
-    source = np.clip(patch + 0.5, 0, 255).astype(np.uint8)
-    cloned = cv2.seamlessClone(source, target, mask * 255, centre, cv2.NORMAL_CLONE)
-    inside = cv2.erode(mask, np.ones((3, 3), np.uint8))[..., None].astype(np.float32)
-    return _blend_alpha(target, cloned, cv2.GaussianBlur(inside[..., 0], (0, 0), 0.8))
-
-
 #: Each takes target and patch `[H, W, 3]` and the patch's weight `[H, W] float32`; it returns `[H, W, 3] float32`.
 BLENDS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]] = {
-    "alpha": _blend_alpha,
-    "bands": _blend_bands,
-    "poisson": _blend_poisson,
+    "alpha": alpha,
+    "bands": bands,
+    "poisson": cloned,
 }

@@ -12,8 +12,8 @@ import numpy as np
 from people.body.checks import Checked
 from people.forging.blending import BLENDS, area_mask, match_colour
 from people.forging.methods import METHODS
-from people.forging.traces import TRACES, Trace
 from semdf.errors import ParameterError
+from semdf.forging.traces import TRACES, Trace
 
 __all__ = ["Forged", "Settings", "Shown", "draw_settings", "forge"]
 

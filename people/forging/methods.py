@@ -13,7 +13,7 @@ class Method:
     """One manipulation; its ranges are those that `people.forging.forgeries.Settings` are drawn from."""
 
     donor: str  # a key of `people.benchmarks.donors.DONORS`
-    trace: str  # a key of `people.forging.traces.TRACES`
+    trace: str  # a key of `semdf.forging.traces.TRACES`
     detail: Range
     area: str = "whole"  # that, or a key of `people.forging.blending.AREAS`
     blend: str = "alpha"  # a key of `people.forging.blending.BLENDS`

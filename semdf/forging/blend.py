@@ -1,4 +1,7 @@
-"""A patch into an image. Images are `[H, W, 3] float32` in 0 ... 255, masks `[H, W] float32` in [0, 1]."""
+"""A patch into an image. Images are `[H, W, 3]` in 0 ... 255, masks `[H, W] float32` in [0, 1]; results are float32.
+
+`bands` and `cloned` also join the forgeries of the rendered data to their targets.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,10 @@ import numpy as np
 
 from semdf.errors import ParameterError
 
-__all__ = ["BLENDS", "alpha", "blend", "laplacian", "membrane", "poisson"]
+__all__ = ["BLENDS", "alpha", "bands", "blend", "cloned", "laplacian", "membrane", "poisson"]
 
 #: Ways to blend, the values of the option `blend`: the names of functions of this module.
-BLENDS = ("alpha", "poisson", "laplacian")
+BLENDS = ("alpha", "poisson", "laplacian", "bands", "cloned")
 
 #: Differences at the border are clipped to the range of their middle three fifths, widened by so many levels (ours).
 SLACK = 10.0
@@ -24,11 +27,13 @@ def blend(image: np.ndarray, patch: np.ndarray, mask: np.ndarray, kind: str) -> 
     """
     if kind not in BLENDS:
         raise ParameterError(f"blend must be one of {', '.join(BLENDS)}, found {kind!r}")
-    return {"alpha": alpha, "poisson": poisson, "laplacian": laplacian}[kind](image, patch, mask)
+    kinds = {"alpha": alpha, "poisson": poisson, "laplacian": laplacian, "bands": bands, "cloned": cloned}
+    return kinds[kind](image, patch, mask)
 
 
 def alpha(image: np.ndarray, patch: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """The weighted mean `image (1 - mask) + patch mask`."""
+    patch = patch.astype(np.result_type(patch, np.float32), copy=False)  # differences of bytes would wrap around
     return image + (patch - image) * mask[..., None]
 
 
@@ -70,6 +75,38 @@ def laplacian(image: np.ndarray, patch: np.ndarray, mask: np.ndarray, levels: in
     for band in reversed(bands):
         mixed = cv2.pyrUp(mixed, dstsize=band.shape[1::-1]) + band
     return image + mixed * np.clip(mask * 4, 0, 1)[..., None]
+
+
+def bands(image: np.ndarray, patch: np.ndarray, mask: np.ndarray, levels: int = 3) -> np.ndarray:
+    """Fine detail is cut sharply, coarse colour softly: Burt and Adelson (1983) on Gaussians of one resolution."""
+    weight = mask[..., None]
+    difference = patch.astype(np.float32) - image
+    blended = np.zeros_like(difference)
+    for level in range(levels):
+        coarse = cv2.GaussianBlur(difference, (0, 0), 2.0**level)
+        band = difference - coarse
+        blended += band * weight
+        difference = coarse
+        weight = cv2.GaussianBlur(weight, (0, 0), 2.0**level)[..., None]
+    reach = cv2.dilate(mask, np.ones((15, 15), np.uint8))[..., None] > 0.05
+    return image + (blended + difference * weight) * reach
+
+
+def cloned(image: np.ndarray, patch: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """OpenCV's seamless cloning, Perez et al. (2003), of where the mask exceeds one half; small masks blend by alpha."""
+    inside = (mask > 0.5).astype(np.uint8)
+    inside[[0, -1]] = 0
+    inside[:, [0, -1]] = 0
+    if inside.sum() < 64:
+        return alpha(image, patch, mask)
+    rows = np.flatnonzero(inside.any(1))
+    columns = np.flatnonzero(inside.any(0))
+    centre = (int(columns[0] + columns[-1] + 1) // 2, int(rows[0] + rows[-1] + 1) // 2)
+    source = np.clip(patch + 0.5, 0, 255).astype(np.uint8)
+    target = image if image.dtype == np.uint8 else np.clip(image + 0.5, 0, 255).astype(np.uint8)
+    mixed = cv2.seamlessClone(source, target, inside * 255, centre, cv2.NORMAL_CLONE)
+    within = cv2.erode(inside, np.ones((3, 3), np.uint8)).astype(np.float32)
+    return alpha(image, mixed, cv2.GaussianBlur(within, (0, 0), 0.8))
 
 
 def membrane(values: np.ndarray, inside: np.ndarray, sweeps: int = 24) -> np.ndarray:

@@ -9,8 +9,8 @@ import pytest
 
 from people.drawing.surface import Region
 from people.forging.blending import AREAS, BLENDS, area_mask, match_colour
-from people.forging.traces import TRACES
 from semdf.errors import ParameterError
+from semdf.forging.traces import TRACES
 from semdf.pipeline import ROOT
 
 needs_head = pytest.mark.skipif(
