@@ -83,10 +83,12 @@ def said(found: list[Difference]) -> list[str]:
     moved = [difference for difference in found if difference.largest]
     lines = ["The results differ from the committed ones. What is normal: docs/other_machines.md."]
     for path, largest, where, differing in moved:
-        lines.append(f"  {path}: {differing} AUCs differ, the largest by {largest:.3f} ({where})")
+        lines.append(f"  {path}: AUC by up to {largest:.3f} ({where}); differing AUCs: {differing}")
     rest = len(found) - len(moved)
     if rest:
-        lines.append(f"  {rest} other files differ, and no AUC in them: `git diff --stat` lists them")
+        lines.append(
+            f"  other files that differ, without AUCs or with equal ones: {rest} (`git diff --stat` lists them)"
+        )
     return lines
 
 
