@@ -86,9 +86,7 @@ def said(found: list[Difference]) -> list[str]:
         lines.append(f"  {path}: AUC by up to {largest:.3f} ({where}); differing AUCs: {differing}")
     rest = len(found) - len(moved)
     if rest:
-        lines.append(
-            f"  other files that differ, without AUCs or with equal ones: {rest} (`git diff --stat` lists them)"
-        )
+        lines.append(f"  other files that differ, AUCs apart: {rest} (`git diff --stat` lists them)")
     return lines
 
 

@@ -80,16 +80,14 @@ def test_the_largest_difference_of_each_table_is_said(root):
     first, *rest, last = committed.said(found)
     assert "differ" in first and "docs/other_machines.md" in first
     assert rest[1] == "  figures/auc.csv: AUC by up to 0.030 (binary-0, DiFF, row 2); differing AUCs: 2"
-    assert last.startswith("  other files that differ, without AUCs or with equal ones: 1 ")
+    assert last.startswith("  other files that differ, AUCs apart: 1 ")
 
 
 def test_a_table_with_other_rows_or_none_at_all_counts_as_a_file_that_differs(root):
     AUC.head(2).to_csv(root / "figures" / "auc.csv", index=False)
     (root / "runs" / "metrics.json").unlink()
     assert [one[:2] for one in committed.differences(root)] == [("figures/auc.csv", None), ("runs/metrics.json", None)]
-    assert committed.said(committed.differences(root))[1].startswith(
-        "  other files that differ, without AUCs or with equal ones: 2 "
-    )
+    assert committed.said(committed.differences(root))[1].startswith("  other files that differ, AUCs apart: 2 ")
 
 
 def test_untracked_files_and_files_elsewhere_are_no_results(root):
