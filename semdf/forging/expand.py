@@ -19,7 +19,7 @@ from semdf.artifacts import checked, digest, writing
 from semdf.errors import DataError, ParameterError
 from semdf.extraction.pool import worker_pool
 from semdf.forging.forge import Options, Portrait, forge, label_of
-from semdf.forging.plan import Job, Parser, Recipe, parsed, plan
+from semdf.forging.plan import Job, Parser, Recipe, View, parsed, plan
 from semdf.forging.presets import Preset, load
 from semdf.storage.columns import FORGERY, FORGING_INPUT
 from semdf.storage.journal import claim
@@ -199,16 +199,17 @@ def _make(task: _Task) -> tuple[dict, dict[str, bytes]]:
 
 
 def _copy(job: Job, root: Path) -> tuple[dict, dict[str, bytes]]:
-    """The compressed copy of a real crop."""
+    """The copy of a real crop that is stored as its forgeries are."""
     target = job.target
     stem = _stem(target)
     member = f"{stem}/{target['frame']:04d}.png"
-    image = read_image(root, target["shard"], target["member"])
+    view = job.view or View()
+    face = _smaller(_portrait(target, root), view)
     row = _row(target, RECOMPRESSED, stem)
     row["pristine"] = ""
     row["member"] = member
-    row["provenance"] = json.dumps({"quality": job.quality})
-    return row, {member: encode_png(_compress(image, job.quality))}
+    row["provenance"] = json.dumps(_story(view))
+    return row, {member: encode_png(_stored(face.image, view, read_image(root, target["shard"], target["member"])))}
 
 
 def _forgery(job: Job, root: Path, options: Options) -> tuple[dict, dict[str, bytes]]:
@@ -224,7 +225,7 @@ def _forgery(job: Job, root: Path, options: Options) -> tuple[dict, dict[str, by
     row["label"] = label
     row["source"] = ""
     row["pristine"] = target["video"]
-    if job.quality:  # the pristine face is the copy, compressed alike
+    if job.view:  # the pristine face is the copy, stored alike
         row["pristine"] = _video(target, RECOMPRESSED, _stem(target))
     if donor is None:
         row["status"] = "no donor of another person"
@@ -233,6 +234,10 @@ def _forgery(job: Job, root: Path, options: Options) -> tuple[dict, dict[str, by
     row["donor"] = donor["sample"]
     face = _portrait(target, root, job.maps.target if job.maps else None)
     giver = face if own else _portrait(donor, root, job.maps.donor if job.maps else None)
+    view = job.view or View()
+    whole = face.image
+    face = _smaller(face, view)
+    giver = face if own else _smaller(giver, view)
     try:
         made = forge(face, giver, job.region, seed=job.seed, options=options)
     except (DataError, cv2.error, np.linalg.LinAlgError, ArithmeticError) as error:  # landmarks that are no face
@@ -240,12 +245,41 @@ def _forgery(job: Job, root: Path, options: Options) -> tuple[dict, dict[str, by
         return row, {}
     row["member"] = f"{stem}/{target['frame']:04d}.png"
     row["mask_member"] = f"{stem}/{target['frame']:04d}.mask.png"
-    row["provenance"] = json.dumps(made.provenance | {"quality": job.quality}, sort_keys=True)
+    row["provenance"] = json.dumps(made.provenance | _story(view), sort_keys=True)
+    mask = np.round(made.mask * 255).astype(np.uint8)
+    if mask.shape != whole.shape[:2]:
+        mask = cv2.resize(mask, whole.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     members = {
-        row["member"]: encode_png(_compress(made.image, job.quality)),
-        row["mask_member"]: encode_png(np.round(made.mask * 255).astype(np.uint8)),
+        row["member"]: encode_png(_stored(made.image, view, whole)),
+        row["mask_member"]: encode_png(mask),
     }
     return row, members
+
+
+def _story(view: View) -> dict:
+    """What the provenance says of the way in which a picture is stored."""
+    if view.factor == 1 and not view.first:
+        return {"quality": view.second}
+    return {"quality": view.second, "first_quality": view.first, "resolution": view.factor}
+
+
+def _smaller(face: Portrait, view: View) -> Portrait:
+    """The face at the resolution at which it is forged; sides are even."""
+    if view.factor == 1:
+        return face
+    height, width = face.image.shape[:2]
+    size = (2 * max(round(width * view.factor / 2), 1), 2 * max(round(height * view.factor / 2), 1))
+    image = cv2.resize(face.image, size, interpolation=cv2.INTER_AREA)
+    regions = None if face.regions is None else cv2.resize(face.regions, size, interpolation=cv2.INTER_NEAREST)
+    return Portrait(image, np.asarray(face.landmarks) * (size[0] / width, size[1] / height), regions, face.key)
+
+
+def _stored(image: np.ndarray, view: View, whole: np.ndarray) -> np.ndarray:
+    """The picture compressed, brought to the size of the whole crop, and compressed again."""
+    image = _compress(image, view.first)
+    if image.shape != whole.shape:
+        image = cv2.resize(image, whole.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+    return _compress(image, view.second)
 
 
 def _row(target: dict, manipulation: str, stem: str) -> dict:

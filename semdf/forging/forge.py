@@ -14,12 +14,14 @@ import numpy as np
 
 from semdf.errors import DataError, ParameterError
 from semdf.faces.crops import REGION_BITS
-from semdf.faces.landmarks import span
+from semdf.faces.landmarks import ibug, span
 from semdf.faces.regions import core, joined, neighbours, parts
 from semdf.forging.blend import blend
 from semdf.forging.colour import match_colour, relight, sharpen, soften
 from semdf.forging.masks import soft_mask
-from semdf.forging.presets import Options
+from semdf.forging.pieces import rebuild
+from semdf.forging.presets import NO_TRACE, Options
+from semdf.forging.traces import TRACES
 from semdf.forging.warp import Warp, Window, align, jitter, piecewise, warp
 
 __all__ = ["SELF", "Forgery", "Options", "Portrait", "forge", "label_of"]
@@ -130,7 +132,12 @@ def forge(
     matrix = _place(source.landmarks, target.landmarks, region, drawn, unit)
     moved = np.asarray(source.landmarks, dtype=float) @ matrix[:, :2].T + matrix[:, 2]
     window = _window(target, moved, region, options, unit)
-    if drawn["alignment"] == "piecewise":
+    share = drawn["opacity"] if options.operator == "morph" else 0.0
+    if options.operator == "morph":
+        between = ibug(target.landmarks) * (1 - share) + ibug(moved) * share
+        moves = piecewise(source.landmarks, between, matrix, window)
+        moved = between
+    elif drawn["alignment"] == "piecewise":
         moves = piecewise(source.landmarks, target.landmarks, matrix, window)
         moved = target.landmarks
     else:
@@ -156,7 +163,15 @@ def forge(
     # blend
     image = target.image[window.slices].astype(np.float32)
     patch = _patch(source.image, image, moves, soft, _ring(soft, features, unit), unit, drawn)
-    soft = soft * np.float32(drawn["opacity"])
+    if options.operator == "morph":
+        own = piecewise(target.landmarks, moved, np.eye(2, 3), window)
+        patch = (1 - share) * own(target.image.astype(np.float32)) + share * patch
+        drawn["operator"] = "morph"
+    elif options.operator == "resynthesise":
+        patch = rebuild(image, patch, soft > 0)
+        drawn["operator"] = "resynthesise"
+    if options.operator != "morph":
+        soft = soft * np.float32(drawn["opacity"])
     mixed = blend(image, patch, soft, drawn["blend"])
     touched = soft > 0
     result = target.image.copy()
@@ -190,6 +205,10 @@ def _draw(options: Options, random: np.random.Generator) -> dict[str, Any]:
     }
     for name, value in numbers.items():
         drawn[name] = np.round(value, 4).tolist()
+    if options.traces:  # drawn last, and only if there are any: forgeries without them keep their numbers
+        drawn["trace"] = str(random.choice(options.traces))
+        drawn["detail"] = round(random.uniform(*options.detail), 4)
+        drawn["pattern"] = int(random.integers(1 << 30))
     return drawn
 
 
@@ -198,7 +217,7 @@ def _place(source: np.ndarray, target: np.ndarray, region: str, drawn: dict[str,
     if drawn["alignment"] == "none":
         matrix = np.eye(2, 3)
     else:
-        matrix = align(source, target, region if drawn["alignment"] == "region" else "")
+        matrix = align(source, target, region if drawn["alignment"] in ("region", "rigid") else "")
     if drawn["scale"] == 1 and drawn["turn"] == 0 and not any(drawn["shift"]):
         return matrix
     shift = unit * np.array(drawn["shift"])
@@ -260,9 +279,20 @@ def _patch(
     patch = np.clip(moves(source.astype(np.float32)), 0, 255)
     patch = soften(patch, drawn["resolution"])
     patch = sharpen(patch, drawn["sharpness"])
+    patch = _traced(patch, drawn)
     patch = match_colour(patch, image, soft, ring, 0.5 * unit, drawn["colour"])
     patch = relight(patch, unit, drawn["light"], drawn["tint"], drawn["contrast"])
     return np.clip(patch, 0, 255)
+
+
+def _traced(patch: np.ndarray, drawn: dict[str, Any]) -> np.ndarray:
+    """The patch as a generator leaves it; generators make even numbers of pixels."""
+    name = drawn.get("trace", NO_TRACE)
+    if name == NO_TRACE:
+        return patch
+    height, width = patch.shape[:2]
+    even = np.pad(patch, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    return TRACES[name](even, drawn["detail"], drawn["pattern"])[:height, :width]
 
 
 def _ring(mask: np.ndarray, features: np.ndarray, unit: float) -> np.ndarray:

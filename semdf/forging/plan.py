@@ -12,10 +12,10 @@ import pandas as pd
 
 from semdf.errors import ParameterError
 from semdf.forging.donors import Donors, skin_tone, stream
-from semdf.forging.presets import Preset
+from semdf.forging.presets import Preset, Seen
 from semdf.storage.tars import read_image
 
-__all__ = ["Job", "Maps", "Parser", "Recipe", "parsed", "plan"]
+__all__ = ["Job", "Maps", "Parser", "Recipe", "View", "parsed", "plan"]
 
 #: Crops that are parsed at once.
 BATCH = 32
@@ -50,6 +50,11 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.per_image < 1:
             raise ParameterError(f"per_image must be at least 1, found {self.per_image}")
+        if self.recompress and self.preset.seen:
+            raise ParameterError(
+                f"recompress must be empty with the preset {self.preset.name!r}, which compresses by itself, "
+                f"found {list(self.recompress)}"
+            )
         if not self.recompress:
             return
         if len(self.recompress) != 2 or not 1 <= self.recompress[0] <= self.recompress[1] <= 100:
@@ -58,7 +63,12 @@ class Recipe:
     @property
     def pictures(self) -> int:
         """How many pictures are made of a crop: the forgeries, and a copy where they are compressed."""
-        return self.per_image + bool(self.recompress)
+        return self.per_image + self.copies
+
+    @property
+    def copies(self) -> bool:
+        """Whether forgeries are seen otherwise than the crops, so that a copy that is seen alike is made of each."""
+        return bool(self.recompress) or self.preset.seen is not None
 
 
 class Maps(NamedTuple):
@@ -68,8 +78,22 @@ class Maps(NamedTuple):
     donor: np.ndarray
 
 
+class View(NamedTuple):
+    """How the pictures made of a crop are stored; alike, so that none of it is a trace.
+
+    Attributes:
+        factor: To which crops are made smaller before anything is forged; they get their size back.
+        first: Quality of a JPEG before that; 0 for none.
+        second: Quality of the JPEG after it; 0 for none.
+    """
+
+    factor: float = 1.0
+    first: int = 0
+    second: int = 0
+
+
 class Job(NamedTuple):
-    """One picture to make: a forgery, or a compressed copy of a real crop.
+    """One picture to make: a forgery, or a copy of a real crop that is stored as its forgeries are.
 
     Attributes:
         target: Row of the manifest.
@@ -77,7 +101,7 @@ class Job(NamedTuple):
         region: What is forged; empty for a copy.
         number: How often the region came before for this crop.
         seed: Of everything that is random in the forgery.
-        quality: Of the JPEG; 0 for none.
+        view: How it is stored; None as it is.
         maps: None where no parser was used.
     """
 
@@ -86,7 +110,7 @@ class Job(NamedTuple):
     region: str
     number: int
     seed: list[int]
-    quality: int
+    view: View | None
     maps: Maps | None = None
 
 
@@ -111,12 +135,12 @@ class _Drawn(NamedTuple):
 
     Attributes:
         regions: To forge, sorted.
-        quality: Of its JPEGs; 0 for none.
+        view: How its pictures are stored; None as they are.
         random: What draws the donors, next.
     """
 
     regions: list[str]
-    quality: int
+    view: View | None
     random: np.random.Generator
 
 
@@ -151,9 +175,9 @@ def plan(usable: pd.DataFrame, root: Path, recipe: Recipe, shard: tuple[int, int
     jobs = []
     for slot in slots:
         target = rows[slot.crop]
-        quality = drawn[slot.crop].quality
+        view = drawn[slot.crop].view
         if slot.place == COPY:
-            jobs.append(Job(target, None, "", 0, [], quality))
+            jobs.append(Job(target, None, "", 0, [], view))
             continue
         giver = givers[slot.crop][slot.place]
         donor = None if giver is None else rows[giver]
@@ -161,7 +185,7 @@ def plan(usable: pd.DataFrame, root: Path, recipe: Recipe, shard: tuple[int, int
         names = [target["sample"], slot.region]
         if before:
             names.append(str(before))
-        jobs.append(Job(target, donor, slot.region, before, stream(recipe.seed, *names), quality))
+        jobs.append(Job(target, donor, slot.region, before, stream(recipe.seed, *names), view))
     return jobs
 
 
@@ -170,7 +194,7 @@ def _slots(rows: list[dict], recipe: Recipe) -> Iterator[_Slot]:
     for crop, row in enumerate(rows):
         if row["label"] != "real":
             continue
-        if recipe.recompress:
+        if recipe.copies:
             yield _Slot(row["dataset"], "", crop, COPY)
         for place, region in enumerate(_draw(row["sample"], recipe).regions):
             yield _Slot(row["dataset"], region, crop, place)
@@ -182,11 +206,23 @@ def _draw(name: str, recipe: Recipe) -> _Drawn:
     regions = recipe.preset.regions
     rounds = -(-recipe.per_image // len(regions))
     drawn = [str(region) for _ in range(rounds) for region in random.permutation(regions)]
-    quality = 0
+    view = None
     if recipe.recompress:
         low, high = recipe.recompress
-        quality = int(random.integers(low, high + 1))
-    return _Drawn(sorted(drawn[: recipe.per_image]), quality, random)
+        view = View(second=int(random.integers(low, high + 1)))
+    elif recipe.preset.seen:
+        view = _draw_view(recipe.preset.seen, random)
+    return _Drawn(sorted(drawn[: recipe.per_image]), view, random)
+
+
+def _draw_view(seen: Seen, random: np.random.Generator) -> View:
+    """How the pictures made of a crop are stored."""
+    if random.random() < seen.untouched:
+        return View()
+    low, high = seen.quality
+    factor = round(random.uniform(*seen.resolution), 4)
+    first, second = random.integers(low, high + 1, 2)
+    return View(factor, int(first), int(second))
 
 
 class _Tones:

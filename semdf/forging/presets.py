@@ -19,9 +19,10 @@ from semdf.forging.blend import BLENDS
 from semdf.forging.colour import COLOURS
 from semdf.forging.donors import PAIRINGS, SOURCES
 from semdf.forging.masks import Shape
+from semdf.forging.traces import TRACES
 from semdf.forging.warp import WARPS
 
-__all__ = ["AS_PRESET", "MASKS", "Options", "Preset", "choose", "known", "load"]
+__all__ = ["AS_PRESET", "MASKS", "OPERATORS", "Options", "Preset", "Seen", "choose", "known", "load"]
 
 #: The table of the presets.
 FILE = Path(__file__).with_suffix(".yaml")
@@ -31,6 +32,13 @@ AS_PRESET = "preset"
 
 #: Where masks come from: "landmarks", or "regions", a region map that was written with the data or made by a parser.
 MASKS = ("landmarks", "regions")
+
+#: What goes into the mask. "replace": the donor. "morph": the mean of both faces, in shape and in colour.
+#: "resynthesise": the target put together from small pieces of the donor.
+OPERATORS = ("replace", "morph", "resynthesise")
+
+#: The name that stands for no trace among those that are drawn from.
+NO_TRACE = "none"
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,10 @@ class Options:
         light: Largest relative brightening towards a random side, over one span.
         tint: Largest shift of a channel, levels.
         contrast: Largest relative change of the contrast.
+        traces: Of `semdf.forging.traces.TRACES`, or "none": what a generator leaves in the donor; empty for none at
+            all.
+        detail: Range of the resolution that survives it.
+        operator: Of `OPERATORS`. The opacity of a morph is the donor's part.
 
     Raises:
         ParameterError: An unknown name, or a value out of range.
@@ -73,6 +85,9 @@ class Options:
     light: float = 0.0
     tint: float = 0.0
     contrast: float = 0.0
+    traces: tuple[str, ...] = ()
+    detail: tuple[float, float] = (0.4, 0.9)
+    operator: str = "replace"
 
     def __post_init__(self) -> None:
         for name, known_names in (("alignment", WARPS), ("colour", COLOURS), ("blend", BLENDS)):
@@ -81,13 +96,16 @@ class Options:
             if not value or not set(value) <= set(known_names):
                 raise ParameterError(f"{name} must be among {', '.join(known_names)}, found {list(value)}")
             object.__setattr__(self, name, value)
-        if self.mask not in MASKS:
-            raise ParameterError(f"mask must be one of {', '.join(MASKS)}, found {self.mask!r}")
+        for name, found, known_names in (("mask", self.mask, MASKS), ("operator", self.operator, OPERATORS)):
+            if found not in known_names:
+                raise ParameterError(f"{name} must be one of {', '.join(known_names)}, found {found!r}")
+        if not set(self.traces) <= {*TRACES, NO_TRACE}:
+            raise ParameterError(f"traces must be among {', '.join([*TRACES, NO_TRACE])}, found {list(self.traces)}")
         if not self.opacity or not all(0 < value <= 1 for value in self.opacity):
             raise ParameterError(f"opacity must hold values within (0, 1], found {self.opacity}")
-        low, high = self.resolution
-        if not 0 < low <= high <= 1:
-            raise ParameterError(f"resolution must be a range within (0, 1], found {self.resolution}")
+        for name, (low, high) in (("resolution", self.resolution), ("detail", self.detail)):
+            if not 0 < low <= high <= 1:
+                raise ParameterError(f"{name} must be a range within (0, 1], found {(low, high)}")
         low, high = self.sharpness
         if not -1 <= low <= high <= 5:
             raise ParameterError(f"sharpness must be a range within [-1, 5], found {self.sharpness}")
@@ -95,6 +113,36 @@ class Options:
         for name, most in limits.items():
             if not 0 <= getattr(self, name) <= most:
                 raise ParameterError(f"{name} must lie in [0, {most}], found {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """How a crop and its forgeries are stored: at another resolution than a forgery is made at, compressed twice.
+
+    Both are made smaller, compressed, brought back to their size and compressed again, alike: none of it is a trace.
+
+    Attributes:
+        untouched: Share of the crops of which none of this is done.
+        resolution: Range of the factor to which crops are made smaller before anything is forged.
+        quality: Range of the two JPEG qualities.
+
+    Raises:
+        ParameterError: A value out of range.
+    """
+
+    untouched: float = 0.3
+    resolution: tuple[float, float] = (0.6, 1.0)
+    quality: tuple[int, int] = (50, 95)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.untouched <= 1:
+            raise ParameterError(f"untouched must lie in [0, 1], found {self.untouched}")
+        low, high = self.resolution
+        if not 0 < low <= high <= 1:
+            raise ParameterError(f"resolution must be a range within (0, 1], found {self.resolution}")
+        low, high = self.quality
+        if not 1 <= low <= high <= 100:
+            raise ParameterError(f"quality must be a range within [1, 100], found {self.quality}")
 
 
 @dataclass(frozen=True)
@@ -108,6 +156,7 @@ class Preset:
         source: Whether real or fake crops give, of `semdf.forging.donors.SOURCES`.
         options: How a region is replaced.
         reference: Where the values come from.
+        seen: How crops and forgeries are stored; None leaves them as they are.
 
     Raises:
         ParameterError: An unknown name, or a region that stands twice.
@@ -119,6 +168,7 @@ class Preset:
     source: str
     options: Options
     reference: str = field(default="ours", repr=False)
+    seen: Seen | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "regions", tuple(joined(region) for region in self.regions))
@@ -132,8 +182,8 @@ class Preset:
 def known() -> tuple[str, ...]:
     """Names of the presets.
 
-    >>> known()
-    ('self_blended', 'sjedd', 'sjedd_small', 'sladd')
+    >>> known()[:2]
+    ('photographs', 'photographs_morph')
     """
     return tuple(sorted(_document()))
 
@@ -150,7 +200,8 @@ def load(name: str) -> Preset:
         raise ParameterError(f"preset must be one of {', '.join(known())}, found {name!r}")
     entry = _entry(name)
     options = _plain(entry.pop("options", {}))
-    needed = {f.name for f in fields(Preset)} - {"name", "options"}
+    seen = entry.pop("seen", None)
+    needed = {f.name for f in fields(Preset)} - {"name", "options", "seen"}
     if set(entry) != needed or not set(options) <= {f.name for f in fields(Options)}:
         raise DataError(f"preset {name!r}: must have {sorted(needed)} and known options, found {[*entry, *options]}")
     if "shape" in options:
@@ -162,6 +213,7 @@ def load(name: str) -> Preset:
         source=str(entry["source"]),
         options=Options(**options),
         reference=str(entry["reference"]),
+        seen=None if seen is None else Seen(**_plain(seen)),
     )
 
 

@@ -15,9 +15,9 @@ from semdf.faces.landmarks import GROUPS, five, ibug, similarity
 __all__ = ["WARPS", "Warp", "Window", "align", "jitter", "piecewise", "warp"]
 
 #: Ways to align a donor, the values of the option `alignment`. "region" fits the landmarks of the region and of what is
-#: next to it (lips alone piecewise), "face" the five of the face, "piecewise" moves every landmark to its place, "none"
-#: leaves the source where it is.
-WARPS = ("region", "face", "piecewise", "none")
+#: next to it (lips alone piecewise), "rigid" does so for lips too, "face" fits the five of the face, "piecewise" moves
+#: every landmark to its place, "none" leaves the source where it is.
+WARPS = ("region", "face", "piecewise", "none", "rigid")
 
 
 class Window(NamedTuple):
