@@ -107,6 +107,13 @@ def main() -> None:
     help="A run's folder.  [default: $SEMDF_DETECTOR, or runs/auto_lambda-0, or semdf/detector in the user's data "
     "folder]",
 )
+@click.option(
+    "--detector",
+    "outside",
+    metavar="NAME",
+    help="A detector of others, such as gend; --model is then its file of weights. A wrong name lists them all.  "
+    "[default of --model: in $SEMDF_WEIGHTS, weights/ or the user's cache]",
+)
 @click.option("--frames", type=click.IntRange(1), default=32, show_default=True, help="Frames a video.")
 @click.option("--explain", type=PATH, help="Folder for a picture (SVG) and table of each answer.")
 @_finder_options
@@ -115,6 +122,7 @@ def score(
     as_json: bool,
     explain: Path | None,
     model: Path | None,
+    outside: str | None,
     frames: int,
     finder: str,
     weights: Path | None,
@@ -127,10 +135,9 @@ def score(
     on what there is of it. The exit code is then 1. Weights or annotations that cannot be read stop everything before
     the first file.
     """
-    from semdf.evaluation.detector import find_detector, load_detector
     from semdf.explanation.verdict import sentence
 
-    detector = load_detector(model or find_detector())
+    detector = _detector(outside, model)
     finders = [_finder(path, finder, weights, annotations, longest) for path in files]
     failed = 0
     for path, faces in zip(files, finders, strict=True):
@@ -145,6 +152,49 @@ def score(
 
             click.echo(f"{save(verdict, detector, explain)}", err=as_json)
     sys.exit(1 if failed else 0)
+
+
+@main.command("score-faces")
+@click.argument("faces", type=FOLDER)
+@click.argument("out", type=PATH)
+@click.option("--model", type=PATH, help="As of `semdf score`.")
+@click.option("--detector", "outside", metavar="NAME", help="As of `semdf score`.")
+@click.option(
+    "--split",
+    "splits",
+    type=click.Choice(("train", "val", "test")),
+    multiple=True,
+    default=("val", "test"),
+    show_default=True,
+    help="Which videos are scored; may be given several times.",
+)
+@click.option("--batch", type=click.IntRange(1), default=64, show_default=True, help="Crops that are scored together.")
+@click.option("--processes", type=click.IntRange(1), default=1, show_default=True, help="That share the batches.")
+@click.option("--device", default="cpu", show_default=True, help="Where the detector runs, such as cuda.")
+def score_faces(
+    faces: Path,
+    out: Path,
+    model: Path | None,
+    outside: str | None,
+    splits: tuple[str, ...],
+    batch: int,
+    processes: int,
+    device: str,
+) -> None:
+    """Score every crop of FACES, a folder of `semdf extract` or `semdf merge`, with one detector.
+
+    OUT gets frames.parquet and videos.csv, the tables that the stage `score` makes of each run. As scores/NAME beside
+    those of the runs, they are compared with them by notebook 8b.
+    """
+    from semdf.artifacts import write_table
+    from semdf.evaluation.detector import score_manifest
+    from semdf.evaluation.evaluate import video_scores
+
+    detector = _detector(outside, model, device)
+    frames = score_manifest(detector, faces / "manifest.parquet", list(splits), batch, processes)
+    write_table(frames, out / "frames.parquet")
+    write_table(video_scores(frames), out / "videos.csv")
+    _report(frames, out / "frames.parquet", "crops scored")
 
 
 @main.command()
@@ -386,6 +436,23 @@ def _finder(
         return choose(finder, path, annotations=annotations, weights=weights, longest=longest)
     except MissingError as error:
         return error
+
+
+def _detector(outside: str | None, model: Path | None, device: str = "cpu") -> Any:
+    """A detector of others by its name, or the run in a folder.
+
+    Args:
+        outside: The name; None for a run of ours.
+        model: The file of its weights, or the run's folder; None: where they are looked for.
+    """
+    if outside is not None:
+        from semdf.evaluation.outside import load
+
+        return load(outside, model, device)
+    from semdf.evaluation.detector import find_detector, load_detector
+
+    folder = model or find_detector()
+    return load_detector(folder) if device == "cpu" else load_detector(folder, device)
 
 
 def _judge(path: Path, detector: Detector, frames: int, faces: FaceFinder | MissingError) -> Verdict:

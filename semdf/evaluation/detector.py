@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -23,13 +26,40 @@ from semdf.training import distributed
 from semdf.training.runs import Config, load, save
 from semdf.training.scoring import score_pictures
 
-__all__ = ["DEFAULT_RUN", "SCORED", "Detector", "find_detector", "load_detector", "score_manifest"]
+__all__ = [
+    "DEFAULT_RUN",
+    "SCORED",
+    "Detector",
+    "Scorer",
+    "find_detector",
+    "load_detector",
+    "score_crops",
+    "score_manifest",
+]
 
 #: What a score table keeps of a manifest's row.
 SCORED = SCORED_CROP
 
 #: The run of the pipeline that `find_detector` looks for in the working folder.
 DEFAULT_RUN = Path("runs", "auto_lambda-0")
+
+
+class Scorer(Protocol):
+    """What scores the crops of a manifest: a run of ours, or a detector of others (`semdf.evaluation.outside`)."""
+
+    @property
+    def model(self) -> Network:
+        """The network."""
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """Names of the columns of `score`."""
+
+    def score(self, crops: np.ndarray, batch: int = 64) -> np.ndarray:
+        """Marginals [n, N] of crops [n, H, W, 3] uint8, sRGB."""
+
+    def opener(self, folder: Path) -> Callable[[str], Scorer]:
+        """A function that reads it again in another process, on a device; what it needs is written to `folder`."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +84,35 @@ class Detector:
         """Arguments for `semdf.faces.finders.crop`: size, alignment, margin."""
         return self.config.crop.model_dump()
 
+    @property
+    def resampled(self) -> bool:
+        """Whether crops are scaled to the network's size; native crops are cut instead."""
+        return self.config.crop.resampled
+
     def score(self, crops: np.ndarray, batch: int = 64) -> np.ndarray:
         """Marginals [n, N] of crops [n, H, W, 3] uint8, sRGB."""
-        if crops.ndim != 4 or crops.shape[-1] != 3 or crops.dtype != np.uint8:
-            raise DataError(f"crops must be [n, H, W, 3] uint8, found {list(crops.shape)} {crops.dtype}")
-        resample = self.config.crop.resampled
-        return score_pictures(self.model, torch.from_numpy(crops), batch=batch, resample=resample).numpy()
+        return score_crops(self.model, crops, batch, resample=self.resampled)
+
+    def opener(self, folder: Path) -> Callable[[str], Detector]:
+        """A function that reads it again in another process, on a device; the run is written to `folder`."""
+        save(self.model, self.config, folder)
+        return partial(load_detector, folder)
+
+
+def score_crops(model: Network, crops: np.ndarray, batch: int, *, resample: bool) -> np.ndarray:
+    """Marginals [n, N] of crops [n, H, W, 3] uint8, sRGB.
+
+    Args:
+        model: A network in evaluation mode.
+        batch: How many pictures go through it together.
+        resample: Whether crops are scaled to its size instead of cut.
+
+    Raises:
+        DataError: The crops have another form.
+    """
+    if crops.ndim != 4 or crops.shape[-1] != 3 or crops.dtype != np.uint8:
+        raise DataError(f"crops must be [n, H, W, 3] uint8, found {list(crops.shape)} {crops.dtype}")
+    return score_pictures(model, torch.from_numpy(crops), batch=batch, resample=resample).numpy()
 
 
 def find_detector() -> Path:
@@ -99,7 +152,7 @@ def load_detector(folder: Path = DEFAULT_RUN, device: str = "cpu") -> Detector:
 
 
 def score_manifest(
-    detector: Detector, manifest: Path, splits: list[str], batch: int = 64, processes: int = 1
+    detector: Scorer, manifest: Path, splits: list[str], batch: int = 64, processes: int = 1
 ) -> pd.DataFrame:
     """Score every sample of some splits; a row that could not be extracted stays, with its status and NaN.
 
@@ -124,12 +177,12 @@ def score_manifest(
     return scores
 
 
-def _device(detector: Detector) -> str:
+def _device(detector: Scorer) -> str:
     """The kind of device that computes: "cpu" or "cuda"."""
     return next(detector.model.parameters()).device.type
 
 
-def _score(detector: Detector, manifest: Path, rows: pd.DataFrame, batch: int) -> Tensor:
+def _score(detector: Scorer, manifest: Path, rows: pd.DataFrame, batch: int) -> Tensor:
     """Marginals [n, N] of all rows, NaN where there is no crop; by shard, so that a tar is read from front to back."""
     folder = Path(manifest).parent
     p = torch.full((len(rows), len(detector.nodes)), torch.nan)
@@ -150,19 +203,20 @@ def _score(detector: Detector, manifest: Path, rows: pd.DataFrame, batch: int) -
     return p
 
 
-def _launch(detector: Detector, manifest: Path, rows: pd.DataFrame, batch: int, processes: int) -> Tensor:
+def _launch(detector: Scorer, manifest: Path, rows: pd.DataFrame, batch: int, processes: int) -> Tensor:
     """`_score` by processes of their own."""
     device = _device(detector)
     threads = max(1, torch.get_num_threads() // processes)
     with temporary() as folder:
-        save(detector.model, detector.config, folder)
-        arguments = (folder, Path(manifest), rows, batch, device)
+        arguments = (detector.opener(folder), folder, Path(manifest), rows, batch, device)
         distributed.launch(_work, processes, *arguments, device=device, threads=threads)
         return read_weights(folder / "p.safetensors")["p"]
 
 
-def _work(folder: Path, manifest: Path, rows: pd.DataFrame, batch: int, device: str) -> None:
+def _work(
+    opener: Callable[[str], Scorer], folder: Path, manifest: Path, rows: pd.DataFrame, batch: int, device: str
+) -> None:
     """What each process of `_launch` does; the first one writes the marginals."""
-    p = _score(load_detector(folder, device), manifest, rows, batch)
+    p = _score(opener(device), manifest, rows, batch)
     if distributed.rank() == 0:
         write_weights({"p": p}, folder / "p.safetensors")

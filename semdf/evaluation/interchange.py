@@ -28,13 +28,13 @@ STATUSES = ("ok", "missing", "error")
 EXTENSIONS = {f"x_{name}": name for name in ("target", "pristine", "split", "label", "status")}
 
 
-def write_scores(videos: pd.DataFrame, path: Path, *, detector: str, seed: int, split: str) -> Path:
+def write_scores(videos: pd.DataFrame, path: Path, *, detector: str, seed: int | None, split: str) -> Path:
     """Write the rows of `semdf.evaluation.evaluate.video_scores` as a score file pair; returns the CSV's path.
 
     Args:
         path: `<folder>/<name>`; the two endings are added.
         detector: Name of the run.
-        seed: The seed that the run was trained with.
+        seed: The seed that the run was trained with; None if it is not known.
         split: The split that the rows are of.
     """
     path = Path(path)
