@@ -51,22 +51,23 @@ def _finder_options(command: Callable) -> Callable:
     weights = click.option(
         "--weights",
         type=PATH,
-        help="RetinaFace's weights file or its folder.  [default: $SEMDF_WEIGHTS or weights/]",
+        help="RetinaFace's weights file or its folder.  [default: $SEMDF_WEIGHTS, or weights/ and the user's cache]",
     )
     finder = click.option(
         "--finder",
         type=click.Choice(list(FINDERS)),
         default="auto",
         show_default=True,
-        help="Where faces come from; auto: annotations if given or with the data, else RetinaFace.",
+        help="Where faces come from; auto: annotations if given or with the data, else RetinaFace. For pictures and "
+        "videos of one's own, MTCNN takes its place where its weights are not there.",
     )
     longest = click.option(
         "--longest",
         type=click.IntRange(32),
         default=640,
         show_default=True,
-        help="RetinaFace: frames are shrunk to this side to find faces, pixels. Small faces in large pictures, such as "
-        "panoramas, need more.",
+        help="RetinaFace, MTCNN: frames are shrunk to this side to find faces, pixels. Small faces in large pictures, "
+        "such as panoramas, need more.",
     )
     return finder(weights(annotations(longest(command))))
 
@@ -223,7 +224,7 @@ def score_faces(
     type=click.Choice(("largest", "track")),
     default="largest",
     show_default=True,
-    help="RetinaFace: the largest of every frame, or one person through the video.",
+    help="RetinaFace, MTCNN: the largest of every frame, or one person through the video.",
 )
 @click.option("--device", default="cpu", show_default=True, help="RetinaFace: where it runs, such as cuda.")
 @click.option(
@@ -291,6 +292,7 @@ def extract(
         annotations=annotations,
         weights=weights,
         largest=max_array,
+        stand_in=layout == "pictures",
         face=face,
         device=device,
         longest=longest,
@@ -433,7 +435,7 @@ def _finder(
 ) -> FaceFinder | MissingError:
     """What finds the faces of a file, or what is missing for it, which need not be missing for the other files."""
     try:
-        return choose(finder, path, annotations=annotations, weights=weights, longest=longest)
+        return choose(finder, path, annotations=annotations, weights=weights, stand_in=True, longest=longest)
     except MissingError as error:
         return error
 

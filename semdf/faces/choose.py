@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from semdf.errors import MissingError, ParameterError
-from semdf.faces.weights import weights_folder
+from semdf.weights.registry import folders
 
 if TYPE_CHECKING:
     from semdf.faces.finders import FaceFinder
@@ -27,6 +27,7 @@ class _Wish(NamedTuple):
     annotations: Path | None
     weights: Path | None
     largest: int | None
+    stand_in: bool
     detector: dict[str, Any]
 
 
@@ -37,6 +38,7 @@ def choose(
     annotations: Path | None = None,
     weights: Path | None = None,
     largest: int | None = None,
+    stand_in: bool = False,
     **detector: Any,
 ) -> FaceFinder:
     """The finder called `name` for one file or a data set's folder.
@@ -48,9 +50,11 @@ def choose(
         name: A key of `FINDERS`.
         path: The file or folder.
         annotations: An npz file; None for the one that comes with the data.
-        weights: RetinaFace's file or its folder; None for `weights_folder()`.
+        weights: RetinaFace's file or its folder; None for `semdf.weights.registry.folders`.
         largest: Bytes of the largest array of annotations that is read; None for `finders.LARGEST`.
-        detector: Further fields of `RetinaFace`.
+        stand_in: For "auto": MTCNN takes RetinaFace's place where no weights are named and none are found. Without it
+            they must be there, so that a data set is not cut by another finder than was meant.
+        detector: Further fields of `RetinaFace`; those that `Mtcnn` has, too, are set there as well.
 
     Raises:
         MissingError: RetinaFace's weights are needed and not there; the message names the ways out.
@@ -59,23 +63,37 @@ def choose(
     """
     if name not in FINDERS:
         raise ParameterError(f"finder must be one of {', '.join(FINDERS)}, found {name!r}")
-    return FINDERS[name](_Wish(Path(path), annotations, weights, largest, detector))
+    return FINDERS[name](_Wish(Path(path), annotations, weights, largest, stand_in, detector))
 
 
 def _auto(wish: _Wish) -> FaceFinder:
-    """Annotations if they are named or come with the data, else RetinaFace; named weights come before the data's."""
+    """Annotations if they are named or come with the data, else RetinaFace or, as the wish is, what stands in for it.
+
+    Named weights come before the data's annotations.
+    """
     from semdf.faces.finders import annotations_of
 
     annotations = wish.annotations
     if not annotations and not wish.weights:
         annotations = annotations_of(wish.path)
-    return _annotated(wish._replace(annotations=annotations)) if annotations else _retinaface(wish)
+    if annotations:
+        return _annotated(wish._replace(annotations=annotations))
+    if wish.stand_in and not wish.weights:
+        return retinaface(needed=False, **wish.detector) or _mtcnn(wish)
+    return _retinaface(wish)
 
 
 def _retinaface(wish: _Wish) -> FaceFinder:
     found = retinaface(wish.weights, **wish.detector)
     assert found, "or it has raised"
     return found
+
+
+def _mtcnn(wish: _Wish) -> FaceFinder:
+    from semdf.faces.mtcnn import Mtcnn, weights_folder
+
+    shared = {name: value for name, value in wish.detector.items() if name in ("longest", "face")}
+    return _ready(Mtcnn(**shared), _stamp(weights_folder() / "onet.onnx"))
 
 
 def _whole(_wish: _Wish) -> FaceFinder:
@@ -98,13 +116,15 @@ def _templates(wish: _Wish) -> FaceFinder:
     from semdf.faces.finders import Templates
 
     folder = wish.path if wish.path.is_dir() else wish.path.parent
-    return Templates(folder, retinaface(wish.weights, needed=wish.weights is not None, **wish.detector))
+    found = retinaface(wish.weights, needed=wish.weights is not None, **wish.detector)
+    return Templates(folder, found or (_mtcnn(wish) if wish.stand_in else None))
 
 
 #: Name -> what makes the finder. A new finder is one entry here.
 FINDERS: dict[str, Callable[[_Wish], FaceFinder]] = {
     "auto": _auto,
     "retinaface": _retinaface,
+    "mtcnn": _mtcnn,
     "whole": _whole,
     "annotations": _annotated,
     "templates": _templates,
@@ -115,7 +135,7 @@ def retinaface(weights: Path | None = None, *, needed: bool = True, **detector: 
     """RetinaFace with the weights that are found in a file or folder; the larger network first. They are read at once.
 
     Args:
-        weights: The file or folder; None for `weights_folder()`.
+        weights: The file or folder; None for `semdf.weights.registry.folders`.
         needed: Whether weights must be there. If not, None is returned without them.
         detector: Further fields of `RetinaFace`.
 
@@ -126,17 +146,20 @@ def retinaface(weights: Path | None = None, *, needed: bool = True, **detector: 
     """
     from semdf.faces.retinaface import MODELS, RetinaFace, find_weights
 
-    where = weights or weights_folder()
-    found = find_weights(where)
-    if found is not None:
-        return _ready(RetinaFace(found.file, found.model, **detector), _stamp(found.file))
+    places = (weights,) if weights else folders()
+    for place in places:
+        found = find_weights(place)
+        if found is not None:
+            return _ready(RetinaFace(found.file, found.model, **detector), _stamp(found.file))
     if not needed:
         return None
     names = " or ".join(model.file for model in MODELS.values())
+    where = " or ".join(map(str, places))
     raise MissingError(
-        f"RetinaFace: must have {names} at {where}, found neither. Name the file with --weights, extract.weights or "
-        "$SEMDF_WEIGHTS. Pictures that show one face, cut out, need none with --finder whole, nor do pictures with "
-        "landmarks beside them (NAME.tem)."
+        f"RetinaFace: must have {names} at {where}, found neither. Run `semdf fetch retinaface`, or name the file with "
+        "--weights, extract.weights or $SEMDF_WEIGHTS. With --finder mtcnn faces are found without a file. Pictures "
+        "that show one face, cut out, need none with --finder whole, nor do pictures with landmarks beside them "
+        "(NAME.tem)."
     )
 
 

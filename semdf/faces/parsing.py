@@ -20,7 +20,7 @@ from torch import Tensor
 from semdf.artifacts import read_tensors
 from semdf.errors import DataError, MissingError, ParameterError
 from semdf.faces.crops import REGION_BITS
-from semdf.faces.weights import weights_folder
+from semdf.weights.registry import WEIGHTS, find, folders, missing
 
 __all__ = [
     "CLASSES",
@@ -81,12 +81,7 @@ _TINTS = {
 }
 
 #: Name of the weights file, as facexlib has it.
-FILE = "parsing_bisenet.pth"
-#: Where the authors of facexlib offer that file.
-RELEASE = (
-    f"https://github.com/xinntao/facexlib/releases/download/v0.2.0/{FILE} "
-    "(SHA-256 468e13ca13a9b43cc0881a9f99083a430e9c0a38abd935431d1c28ee94b26567)"
-)
+FILE = WEIGHTS["parser"].file
 #: The longer side at which the weights of this project do best on aligned crops of margin 1.3 to 1.6, pixels (ours).
 SIZE = 256
 #: Mean and standard deviation of ImageNet's channels.
@@ -137,18 +132,14 @@ def overlay(image: np.ndarray, regions: np.ndarray) -> np.ndarray:
     return shown.astype(np.uint8)
 
 
-def find_weights(*folders: Path) -> Path | None:
+def find_weights(*places: Path) -> Path | None:
     """The first weights file in some folders; None if there is none.
 
     Args:
-        folders: Without any, `weights_folder()` for the official file, then `pretrained/parser/` in the working folder
-            for the one that the stage `parser` made.
+        places: Without any, `semdf.weights.registry.folders` for the official file, then `pretrained/parser/` in the
+            working folder for the one that the stage `parser` made.
     """
-    for folder in folders or (weights_folder(), Path("pretrained", "parser")):
-        path = Path(folder) / FILE
-        if path.is_file():
-            return path
-    return None
+    return find(FILE, places or (*folders(), Path("pretrained", "parser")))
 
 
 @dataclass(frozen=True)
@@ -158,7 +149,7 @@ class Parser:
     Attributes:
         weights: The file, or the folder that holds it; None looks where `find_weights` does.
         size: Pictures are scaled to this longer side, pixels, a multiple of 32. None becomes 512 for weights in
-            `weights_folder()`, the official ones, which were trained at it, else `SIZE`.
+            `semdf.weights.registry.folders`, the official ones, which were trained at it, else `SIZE`.
         mirror: Whether to average with the mirrored picture, at twice the time (ours).
         batch: How many pictures go through the network together.
         device: Where the network runs, such as "cpu" or "cuda".
@@ -186,10 +177,12 @@ class Parser:
             path = find_weights(path)
         if path is None or not path.is_file():
             where = "weights/ or pretrained/parser/" if self.weights is None else str(self.weights)
-            raise MissingError(f"face parser: the weights file {FILE} must be in {where}, found none: fetch {RELEASE}")
+            raise MissingError(
+                f"face parser: the weights file {FILE} must be in {where}, found none: {missing('parser')}"
+            )
         object.__setattr__(self, "file", path)
         if self.size is None:
-            object.__setattr__(self, "size", 512 if path.parent == weights_folder() else SIZE)
+            object.__setattr__(self, "size", 512 if path.parent in folders() else SIZE)
 
     def __getstate__(self) -> dict:
         return {key: value for key, value in self.__dict__.items() if key != "network"}

@@ -1,4 +1,7 @@
-"""RetinaFace (Deng et al., CVPR 2020) through facexlib: weights from a local file, never from the network."""
+"""RetinaFace (Deng et al., CVPR 2020) through facexlib: weights from a local file, never from the network.
+
+`semdf fetch` brings the file here, see `semdf.weights`.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +20,16 @@ import numpy as np
 from semdf.errors import DataError, MissingError, ParameterError
 from semdf.faces.crops import Face
 from semdf.faces.tracking import CHOICES, largest, main_track
+from semdf.weights.registry import WEIGHTS, missing
 
 __all__ = ["MODELS", "Model", "RetinaFace", "Weights", "find_weights"]
 
 
 class Model(NamedTuple):
-    """A detector of facexlib: the name of its network, and the file of its weights."""
+    """A detector of facexlib: the name of its network, and the name and file of its weights."""
 
     network: str
+    weights: str
     file: str
 
 
@@ -37,19 +42,9 @@ class Weights(NamedTuple):
 
 #: The detectors by name, the larger one first.
 MODELS = {
-    "retinaface_resnet50": Model("resnet50", "detection_Resnet50_Final.pth"),
-    "retinaface_mobile0.25": Model("mobile0.25", "detection_mobilenet0.25_Final.pth"),
+    "retinaface_resnet50": Model("resnet50", "retinaface", WEIGHTS["retinaface"].file),
+    "retinaface_mobile0.25": Model("mobile0.25", "retinaface-mobile", WEIGHTS["retinaface-mobile"].file),
 }
-#: SHA-256 of the files as many projects have them; their authors publish none.
-SHA256 = {
-    "detection_Resnet50_Final.pth": "6d1de9c2944f2ccddca5f5e010ea5ae64a39845a86311af6fdf30841b0a5a16d",
-    "detection_mobilenet0.25_Final.pth": "5f88f7957d9eaef82b49b9e0202bc56e97292e2aede2999209accd34442cc4df",
-}
-#: Where the authors of facexlib have the larger one.
-RELEASE = (
-    "https://github.com/xinntao/facexlib/releases/download/v0.1.0/detection_Resnet50_Final.pth "
-    f"(SHA-256 {SHA256['detection_Resnet50_Final.pth']})"
-)
 #: Variances of the box offsets, as the networks were trained (facexlib).
 VARIANCE = (0.1, 0.2)
 #: Boxes whose intersection over union is larger are one face (facexlib).
@@ -70,7 +65,7 @@ def find_weights(where: Path) -> Weights | None:
 class RetinaFace:
     """The main face above a confidence, found in batches of frames.
 
-    When the weights are loaded, a warning says so if they are not those of `SHA256`.
+    When the weights are loaded, a warning says so if they are not the recorded ones.
 
     Attributes:
         weights: The weights file, or the folder that holds it.
@@ -111,7 +106,8 @@ class RetinaFace:
             path = path / MODELS[self.model].file
         if not path.is_file():
             raise MissingError(
-                f"{self.model}: the weights file {path.name} must be in {path.parent}, found none: fetch {RELEASE}"
+                f"{self.model}: the weights file {path.name} must be in {path.parent}, found none: "
+                f"{missing(MODELS[self.model].weights)}"
             )
         object.__setattr__(self, "file", path)
 
@@ -264,8 +260,9 @@ def _load(model: str, path: Path, device: str) -> Any:
 
 def _compare(model: str, path: Path) -> None:
     """Warn of weights that are not the recorded ones."""
-    published = MODELS[model].file
-    expected = SHA256[published]
+    recorded = WEIGHTS[MODELS[model].weights]
+    published = recorded.file
+    expected = recorded.sha256
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != expected:

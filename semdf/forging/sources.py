@@ -11,10 +11,10 @@ import pandas as pd
 from semdf import layouts
 from semdf.artifacts import read_table
 from semdf.errors import DataError, MissingError
-from semdf.faces.weights import weights_folder
 from semdf.forging.presets import Preset
 from semdf.layouts.rows import files
 from semdf.layouts.tree import rest
+from semdf.weights.registry import folders
 
 if TYPE_CHECKING:
     from semdf.faces.parsing import Parser
@@ -28,7 +28,8 @@ def gather(
     """Cut the face out of every picture of a folder; the folder of the crops, and their manifest.
 
     Landmarks come from NAME.tem beside a picture where there is one (hand-placed), else from RetinaFace if its weights
-    are in `weights_folder()`. A picture in which no face is known keeps a row that says so, and a warning counts them.
+    are in `semdf.weights.registry.folders`, else from MTCNN. A picture in which no face is known keeps a row that says
+    so, and a warning counts them.
 
     Args:
         pictures: The folder, looked through with those below it, but for hidden ones.
@@ -38,16 +39,13 @@ def gather(
         identity: Who is shown, see the layout `pictures`.
 
     Raises:
-        MissingError: There are neither weights nor a NAME.tem.
         DataError: No picture gives a face.
     """
     from semdf.extraction.extract import extract
-    from semdf.faces.choose import retinaface
-    from semdf.faces.finders import Templates
+    from semdf.faces.choose import choose
 
     rows = layouts.load("pictures", identity=identity).read(pictures)
-    placed = any((pictures / path).with_suffix(".tem").is_file() for path in rows["path"])
-    finder = Templates(pictures, retinaface(needed=not placed))
+    finder = choose("templates", pictures, stand_in=True)
     manifest = extract(rows, pictures, out, finder, frames=1, size=size, alignment="similarity", margin=margin)
     failed = manifest["status"][manifest["status"] != "ok"]
     reasons = failed.str.split(":", n=1).str[0].value_counts()
@@ -93,7 +91,7 @@ def parser_for(preset: Preset, manifest: pd.DataFrame | None, weights: Path | No
         preset: Says where masks come from.
         manifest: The faces; None for faces of pictures, which never have maps.
         weights: Folder of this project's weights, for where the working folder is not the checkout. Official weights in
-            `weights_folder()` come first. None looks where `semdf.faces.parsing.find_weights` does.
+            `semdf.weights.registry.folders` come first. None looks where `semdf.faces.parsing.find_weights` does.
 
     Raises:
         MissingError: A parser is needed and there are no weights.
@@ -104,4 +102,4 @@ def parser_for(preset: Preset, manifest: pd.DataFrame | None, weights: Path | No
         return None
     from semdf.faces.parsing import Parser, find_weights
 
-    return Parser(None if weights is None else find_weights(weights_folder(), weights))
+    return Parser(None if weights is None else find_weights(*folders(), weights))
