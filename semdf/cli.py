@@ -420,6 +420,24 @@ def expand(
     _report(made, folder / "manifest.parquet", "forgeries")
 
 
+@main.command()
+@click.argument("sources", nargs=-1, required=True, type=FOLDER)
+@click.argument("out", type=PATH)
+@click.option("--to", type=click.Choice(("deepfakebench",)), required=True, help="Whose form is written.")
+def export(sources: tuple[Path, ...], out: Path, to: str) -> None:  # noqa: ARG001 there is one form so far
+    """Write crops and forgeries in the form of another project.
+
+    SOURCES are folders of `semdf extract`, `semdf merge` or `semdf expand`, such as the faces and their expansion.
+
+    deepfakebench: OUT gets frames, masks and landmarks in folders, a list in JSON for each data set, and the labels that
+    DeepfakeBench's configuration must know (label_dict.yaml).
+    """
+    from semdf.forging.export import to_deepfakebench
+
+    made = to_deepfakebench(sources, out)
+    _report(made.rows, out, "crops")
+
+
 def _parser(preset: Preset, manifest: pd.DataFrame | None) -> Parser | None:
     """The face parser that the faces of a manifest need, or those of pictures; its weights are read."""
     from semdf.forging.sources import parser_for

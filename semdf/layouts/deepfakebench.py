@@ -21,7 +21,12 @@ from semdf.layouts.faceforensics import COMPRESSIONS
 from semdf.layouts.lists import inside, read_json
 from semdf.layouts.rows import folder, table
 
-__all__ = ["LABELS", "LAYOUTS", "ORDER", "DeepfakeBench"]
+__all__ = ["LABELS", "LAYOUTS", "ORDER", "OWN", "SPLITS", "DeepfakeBench", "label_of"]
+
+#: What the names of lists begin with that `semdf export` writes.
+OWN = "semdf-"
+#: What our own labels in such lists begin with; data set, manipulation and label row follow, each after a colon.
+_PREFIX = "semdf:"
 
 
 class _Meaning(NamedTuple):
@@ -57,6 +62,36 @@ LABELS = {
     "UADFV_Fake": _Meaning("UADFV", "fake", "fake"),
 }
 SPLITS = ("train", "val", "test")
+
+
+def label_of(dataset: str, manipulation: str, row: str) -> str:
+    """Their label of such videos, or one of ours, which names all three.
+
+    >>> label_of("FaceForensics++", "original", "real")
+    'FF-real'
+    >>> label_of("FaceForensics++", "expanded-eyes", "eyes")
+    'semdf:FaceForensics++:expanded-eyes:eyes'
+
+    Raises:
+        DataError: A name has a colon.
+    """
+    meaning = _Meaning(dataset, manipulation, row)
+    for theirs, known in LABELS.items():
+        if known == meaning:
+            return theirs
+    if wrong := [name for name in meaning if ":" in name or not name]:
+        raise DataError(f"label: names must be given and have no colon, found {wrong[0]!r}")
+    return f"{_PREFIX}{':'.join(meaning)}"
+
+
+def _meaning(label: str) -> _Meaning | None:
+    """What a label is here; None for one that is neither theirs nor ours."""
+    if label in LABELS:
+        return LABELS[label]
+    names = label.removeprefix(_PREFIX).split(":")
+    return _Meaning(*names) if label.startswith(_PREFIX) and len(names) == 3 and all(names) else None
+
+
 #: What their script calls its lists, without the ending.
 LISTS = (
     *("FaceForensics++", "FF-DF", "FF-F2F", "FF-FS", "FF-NT", "FaceShifter", "DeepFakeDetection"),
@@ -93,13 +128,14 @@ class DeepfakeBench(Layout):
 
     @staticmethod
     def marks(root: Path) -> bool:
-        """Whether one of their lists is there."""
-        return any((root / f"{name}.json").is_file() for name in LISTS)
+        """Whether one of their lists is there, or one in their form that `semdf export` wrote."""
+        return any((root / f"{name}.json").is_file() for name in LISTS) or any(root.glob(f"{OWN}*.json"))
 
     @classmethod
     def present(cls, root: Path) -> list[DeepfakeBench]:
         """The layouts of every list and compression; of a list that names a video in two splits, one a split."""
         own = [f"{name}.json" for name in LISTS if (root / f"{name}.json").is_file()]
+        own += sorted(path.name for path in root.glob(f"{OWN}*.json"))
         return [layout for name in own or [""] for layout in cls(name)._parts(root)]
 
     @property
@@ -148,7 +184,7 @@ class DeepfakeBench(Layout):
                 both = f"{home[video.key]} and {video.split}"
                 way = "read one split alone, such as splits=test"
                 raise DataError(f"{path}: a video must be in one split, found {video.key} in {both}: {way}")
-            meaning = LABELS[video.label]
+            meaning = video.meaning
             for frame in video.frames:
                 place = inside(self._without_front(_text(frame, video.name, path)), str(path))
                 yield {
@@ -181,10 +217,16 @@ class _Video(NamedTuple):
     frames: list
 
     @property
+    def meaning(self) -> _Meaning:
+        """What its label is here."""
+        found = _meaning(self.label)
+        assert found is not None, "unknown labels are refused when the list is read"
+        return found
+
+    @property
     def key(self) -> str:
         """Of the video in this package."""
-        meaning = LABELS[self.label]
-        return f"{meaning.dataset}/{meaning.manipulation}/{PurePosixPath(_posix(self.name)).name}"
+        return f"{self.meaning.dataset}/{self.meaning.manipulation}/{PurePosixPath(_posix(self.name)).name}"
 
 
 def _content(path: Path) -> dict:
@@ -194,7 +236,9 @@ def _content(path: Path) -> dict:
 def _videos(content: dict, path: Path, splits: tuple[str, ...]) -> Iterator[_Video]:
     """Every video in some splits of the list."""
     for dataset in content.values():
-        for label, by_split in _items(dataset, "label", tuple(LABELS), path):
+        for label, by_split in _items(dataset, "label", (), path):
+            if _meaning(label) is None:
+                raise DataError(f"{path}: a label must be one of {', '.join(LABELS)}, found {label!r}")
             for split, videos in _items(by_split, "split", SPLITS, path):
                 if split not in splits:
                     continue
