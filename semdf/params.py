@@ -122,6 +122,7 @@ Ablation = Literal[
     "no_camera",
     "prompt_directions",
     "moving_statistics",
+    "pooled",
 ]
 #: Names of other training data: `semdf.ablation.matrix.DATA` says which.
 Data = Literal[
@@ -286,6 +287,8 @@ class Train(Section):
     Attributes:
         freeze: What of the encoder is not trained: "none", or "all_but_norms", its parameters other than the gains and
             offsets of normalisation layers (see `semdf.method.model.Detector.tune_norms`).
+        reading: "memory" reads all pictures before the first step, "stream" reads them when they are drawn.
+        readers: With "stream", how many processes read ahead for each process that trains.
     """
 
     encoder: str
@@ -307,6 +310,8 @@ class Train(Section):
     precision: Literal["float32", "bfloat16"]
     threads: Count
     processes: Count = 1
+    reading: Literal["memory", "stream"] = "memory"
+    readers: Annotated[int, Field(ge=0)] = 2
     device: Literal["cpu", "cuda"] = "cpu"
     partner: Literal["frame", "nearest"] = "frame"
     random_crop: bool = True
@@ -315,6 +320,7 @@ class Train(Section):
     scale: Positive = 3.0
     directions: Literal["prompts", "orthogonal"] = "prompts"
     statistics: Literal["moving", "resting"] = "moving"
+    features: Literal["pooled", "cells"] = "pooled"
     freeze: Literal["none", "all_but_norms"] = "none"
     camera: Camera | None = None
     positions: Positive = 1.0

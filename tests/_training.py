@@ -16,7 +16,20 @@ _PARAMS = YAML(typ="safe").load((ROOT / "params.yaml").read_text())
 
 #: The block `train` of the pipeline, and the same with the small encoder from random weights, for small trainings.
 DEFAULT = _PARAMS["train"]
-BLOCK = {**DEFAULT, **_PARAMS["ablate"]["base"]}
+BLOCK = {
+    **DEFAULT,
+    "encoder": "semdf-mini",
+    "pretrained": "",
+    "features": "pooled",
+    "similarity": "cosine",
+    "directions": "prompts",
+    "scale": 3.0,
+    "positions": 20.0,
+    "statistics": "moving",
+    "camera": None,
+    "epochs": 8,
+    "lr": 2.0e-3,
+}
 
 
 def config(objective="equal", variant=None, **changes) -> Config:

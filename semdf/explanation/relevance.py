@@ -1,6 +1,9 @@
 """Where a node's prompt finds its evidence: relevance maps, and measures of whether they can be believed.
 
-A map is gradient times activation of one layer of the image tower, summed over channels. The gradient is that of the
+A detector that compares prompts with the cells of a picture (`semdf.method.cells`) has the map within itself: what a
+cell adds to the node's logit. Nothing is estimated.
+
+For other towers a map is gradient times activation of one layer of the image tower, summed over channels. The gradient is that of the
 log-odds of the node's marginal. For convolutions this is HiResCAM (Draelos and Carin, 2020); for a ViT the same product
 is taken over tokens. Captum computes it. Negative relevance is set to 0: only evidence for the node counts.
 """
@@ -17,6 +20,7 @@ from captum.attr import LayerGradientXActivation
 from torch import Tensor, nn
 
 from semdf.errors import DataError, ParameterError
+from semdf.method.cells import STRIDE, CellTower
 
 __all__ = ["LAYERS", "conceal", "iou", "layer", "log_odds", "maps", "pointing_game"]
 
@@ -54,36 +58,80 @@ def log_odds(model: nn.Module, images: Tensor) -> Tensor:
     return torch.log(p) - torch.log1p(-p)
 
 
-def maps(model: nn.Module, images: Tensor, nodes: list[int], name: str = "layer3") -> np.ndarray:
+def maps(model: nn.Module, images: Tensor, nodes: list[int], name: str | None = None) -> np.ndarray:
     """Relevance of every pixel for some nodes.
 
     Args:
         model: A detector with `image` and `forward` -> [B, N], in evaluation mode.
         images: [B, 3, H, W], normalised.
         nodes: Indices of nodes.
-        name: See `layer`.
+        name: "cells", or see `layer`; None: cells where the detector has them, and else layer3.
 
     Returns:
         [B, len(nodes), H, W] float32, each map in 0..1 with maximum 1, or 0 everywhere without evidence for the node.
 
     Raises:
-        ParameterError: An unknown node, or see `layer`.
+        ParameterError: An unknown node, a layer that the tower does not have.
     """
     count = log_odds(model, images[:1].detach()).shape[1]
     if wrong := [node for node in nodes if not 0 <= node < count]:
         raise ParameterError(f"nodes must lie in 0 to {count - 1}, found {wrong}")
+    detector: Any = model
+    has_cells = isinstance(detector.image.visual, CellTower)
+    if name is None:
+        name = "cells" if has_cells else "layer3"
+    if has_cells != (name == "cells"):
+        kind = "with" if has_cells else "without"
+        allowed = "cells" if has_cells else f"one of {', '.join(LAYERS)}"
+        raise ParameterError(f"layer must be {allowed} for a tower {kind} cells, found {name!r}")
+    if has_cells:
+        return _cell_maps(detector, images, nodes)
     method = LayerGradientXActivation(lambda x: log_odds(model, x), layer(model, name))
     size = images.shape[-2:]
     result = np.zeros((len(images), len(nodes), *size), np.float32)
     for k, node in enumerate(nodes):
         relevance = method.attribute(images, target=node).detach()
-        planes = _planes(relevance).clamp(min=0).float().cpu().numpy()
+        planes = _planes(relevance).float().cpu().numpy()
         for i, plane in enumerate(planes):
-            large = cv2.resize(plane, size[::-1], interpolation=cv2.INTER_CUBIC).clip(min=0)
-            highest = large.max()
-            if highest > 0:
-                result[i, k] = large / highest
+            large = cv2.resize(plane.clip(min=0), size[::-1], interpolation=cv2.INTER_CUBIC)
+            result[i, k] = _scaled(large)
     return result
+
+
+def _cell_maps(detector: Any, images: Tensor, nodes: list[int]) -> np.ndarray:
+    """Maps [B, len(nodes), H, W] of a detector with cells: their logits, less the offset that all cells share.
+
+    The cells are 16 pixels apart. The picture goes through the tower four times, moved by half a cell, and the four
+    grids together have cells that are 8 pixels apart.
+    """
+    height, width = images.shape[-2:]
+    half = STRIDE // 2
+    moves = (-half // 2, half // 2)
+    padded = nn.functional.pad(images, (half, half, half, half), mode="replicate")
+    offset = getattr(detector, "offset", torch.zeros(len(nodes) and max(nodes) + 1))
+    fine = np.zeros((len(images), len(nodes), height // half, width // half), np.float32)
+    for row, down in enumerate(moves):
+        for column, right in enumerate(moves):
+            view = padded[..., half + down : half + down + height, half + right : half + right + width]
+            with torch.no_grad():
+                logits = detector.cell_logits(view)[..., nodes] - offset[nodes]
+            grid = logits.transpose(1, 2).unflatten(2, (height // STRIDE, width // STRIDE))
+            fine[:, :, row::2, column::2] = grid.float().cpu().numpy()
+    result = np.zeros((len(images), len(nodes), height, width), np.float32)
+    place = (half - 1) / 2 + detector.image.visual.shift
+    onto = np.array([[half, 0, place], [0, half, place]], np.float32)
+    how = {"flags": cv2.INTER_CUBIC, "borderMode": cv2.BORDER_REPLICATE}
+    for i, k in np.ndindex(fine.shape[:2]):
+        large = cv2.warpAffine(fine[i, k].clip(min=0), onto, (width, height), **how)
+        result[i, k] = _scaled(large)
+    return result
+
+
+def _scaled(relevance: np.ndarray) -> np.ndarray:
+    """A map with maximum 1, without negative values; 0 everywhere if nothing is positive."""
+    positive = relevance.clip(min=0)
+    highest = positive.max()
+    return positive / highest if highest > 0 else positive
 
 
 def _planes(relevance: Tensor) -> Tensor:

@@ -9,14 +9,14 @@ Approach", IEEE TCSVT 35(10), 2025, doi 10.1109/tcsvt.2025.3572508.
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from semdf.errors import ParameterError
-from semdf.method import fast_clip, marginals, prompts, towers
+from semdf.method import cells, fast_clip, marginals, prompts, towers
 from semdf.method.hierarchy import Hierarchy
 
 __all__ = ["BinaryBaseline", "Detector", "JointEmbedding", "NodeHeads", "orthogonal", "released"]
@@ -194,6 +194,8 @@ class JointEmbedding(NodeDetector):
         precision: Of the image tower, "float32" or "bfloat16".
         vocabulary: "prompts" keeps the token embeddings that the prompts use, "full" all of them. Same outputs.
         scale: What cosines are multiplied by at the start; learned on.
+        features: Of images: "pooled" by the image tower itself [R], or those of its "cells", each of which is compared
+            with the prompts (see `semdf.method.cells`; ours).
         directions: What images are compared with: the features of the "prompts" as they are [R], or "orthogonal"
             ones: of each prompt what it says beyond those before it in the hierarchy (see `orthogonal`; ours).
     """
@@ -213,6 +215,7 @@ class JointEmbedding(NodeDetector):
         seed: int | None = None,
         scale: float = SCALE,
         directions: str = "prompts",
+        features: str = "pooled",
         quick_gelu: bool = False,
     ) -> None:
         super().__init__(hierarchy, structure, prior)
@@ -230,7 +233,7 @@ class JointEmbedding(NodeDetector):
         tokens = towers.tokenize(sentences, clip.context_length)
         if vocabulary == "prompts":
             tokens = towers.keep_tokens(clip, tokens)
-        self.image = towers.ImageTower(clip.visual, precision)
+        self.image = _image_tower(clip, features, precision, seed)
         del clip.visual
         fast_clip.lean(clip)
         self.text = clip
@@ -241,10 +244,14 @@ class JointEmbedding(NodeDetector):
 
     def logits(self, images: Tensor) -> Tensor:
         """Logits `[B, N]` of normalised images `[B, 3, H, W]`: one pass of each tower for all nodes."""
+        return cells.pool(self.cell_logits(images))
+
+    def cell_logits(self, images: Tensor) -> Tensor:
+        """Logits `[B, C, N]` of each cell, before they are pooled; `[B, N]` of a tower that pools its features."""
         return self.compare(self.image(images), self.text_features())
 
     def compare(self, image: Tensor, text: Tensor) -> Tensor:
-        """Logits `[B, N]` from image features `[B, D]` and those of all prompts `[N or 2N, D]`."""
+        """Logits `[..., N]` from image features `[..., D]` and those of all prompts `[N or 2N, D]`."""
         if self.directions == "orthogonal":
             text = orthogonal(text)
         if self.similarity == "dot":
@@ -321,13 +328,21 @@ class NodeHeads(NodeDetector):
         prior: Sequence[float] | None = None,
         precision: str = "float32",
         seed: int | None = None,
+        features: str = "pooled",
         quick_gelu: bool = False,
     ) -> None:
         super().__init__(hierarchy, structure, prior)
-        self.image, self.head = _headed(encoder, len(hierarchy.nodes), pretrained, precision, seed, quick_gelu)
+        clip = towers.create(encoder, pretrained, seed, quick_gelu)
+        head = _head(clip, len(hierarchy.nodes), seed)
+        self.image = _image_tower(clip, features, precision, seed)
+        self.head = head
 
     def logits(self, images: Tensor) -> Tensor:
         """Logits `[B, N]` of normalised images `[B, 3, H, W]`."""
+        return cells.pool(self.cell_logits(images))
+
+    def cell_logits(self, images: Tensor) -> Tensor:
+        """See `JointEmbedding.cell_logits`."""
         return self.head(self.image(images)) + self.offset
 
 
@@ -341,10 +356,14 @@ class BinaryBaseline(Detector):
         pretrained: str | Path | None = None,
         precision: str = "float32",
         seed: int | None = None,
+        features: str = "pooled",
         quick_gelu: bool = False,
     ) -> None:
         super().__init__()
-        self.image, self.head = _headed(encoder, 1, pretrained, precision, seed, quick_gelu)
+        clip = towers.create(encoder, pretrained, seed, quick_gelu)
+        head = _head(clip, 1, seed)
+        self.image = _image_tower(clip, features, precision, seed)
+        self.head = head
 
     def forward(self, images: Tensor) -> Tensor:
         """Probability of fake `[B, 1]`."""
@@ -352,7 +371,7 @@ class BinaryBaseline(Detector):
 
     def logits(self, images: Tensor) -> Tensor:
         """Log-odds of fake `[B, 1]` of normalised images `[B, 3, H, W]`."""
-        return self.head(self.image(images))
+        return cells.pool(self.head(self.image(images)))
 
 
 def released(path: str | Path, hierarchy: Hierarchy, encoder: str = "ViT-B-32-quickgelu") -> JointEmbedding:
@@ -364,14 +383,17 @@ def released(path: str | Path, hierarchy: Hierarchy, encoder: str = "ViT-B-32-qu
     return JointEmbedding(encoder, hierarchy, similarity="dot", pretrained=Path(path)).eval()
 
 
-def _headed(
-    encoder: str, outputs: int, pretrained: str | Path | None, precision: str, seed: int | None, quick_gelu: bool
-) -> tuple[towers.ImageTower, nn.Linear]:
-    """An image tower, and a linear layer on its features that is drawn from the same seed."""
-    clip = towers.create(encoder, pretrained, seed, quick_gelu)
+def _image_tower(clip: Any, features: str, precision: str, seed: int | None) -> towers.ImageTower:
+    """The image tower of an encoder, with the features that are asked for."""
+    _choose("features", features, ("pooled", "cells"))
+    dimension = clip.text_projection.shape[1]
+    return towers.ImageTower(clip.visual, precision, cells=dimension if features == "cells" else None, seed=seed)
+
+
+def _head(clip: Any, outputs: int, seed: int | None) -> nn.Linear:
+    """A linear layer on the features of an encoder, drawn from the same seed."""
     with towers.seeded(seed):
-        head = nn.Linear(clip.text_projection.shape[1], outputs)
-    return towers.ImageTower(clip.visual, precision), head
+        return nn.Linear(clip.text_projection.shape[1], outputs)
 
 
 def _choose(name: str, value: str, allowed: Sequence[str]) -> None:

@@ -27,7 +27,9 @@ from torch import Tensor, nn
 from semdf.artifacts import read_tensors, read_weights
 from semdf.errors import DataError, MissingError, ParameterError
 from semdf.method import imagenet
+from semdf.method.cells import CellTower
 from semdf.method.fast_clip import QuickMlp, encode_image, lean
+from semdf.weights.registry import WEIGHTS, find, missing
 
 __all__ = [
     "ImageTower",
@@ -67,7 +69,7 @@ PINNED = {
         "timm/vit_base_patch32_clip_224.openai",
         "a6f597a30f7b82c51704746581f9a4e41421e878",
         "open_clip_model.safetensors",
-        "e6d1bd7789aa45192b3bf90570a789b478bae1b74ebcce7eddd908e83a2b7c31",
+        WEIGHTS["ViT-B-32"].sha256,
     )
 }
 
@@ -88,29 +90,37 @@ class Preprocess:
 
 
 class ImageTower(nn.Module):
-    """A CLIP image tower with its preprocessing: `[B, 3, size, size]` -> `[B, D]` float32.
+    """A CLIP image tower with its preprocessing: `[B, 3, size, size]` -> `[B, D]` float32, or `[B, C, D]` of cells.
 
     Args:
         precision: "float32", or "bfloat16", which runs it under autocast. On a CPU without bfloat16 arithmetic that is
             three times slower.
+        cells: With a dimension D, the features are those of the C cells of a picture, `[B, C, D]`, by a new linear map
+            from random weights (see `semdf.method.cells`); None: the tower's own.
+        seed: Of that map; None draws from torch's global generator.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, visual: nn.Module, precision: str = "float32") -> None:
+    def __init__(
+        self, visual: nn.Module, precision: str = "float32", *, cells: int | None = None, seed: int | None = None
+    ) -> None:
         super().__init__()
         if precision not in ("float32", "bfloat16"):
             raise ParameterError(f"precision: must be 'float32' or 'bfloat16', found {precision!r}")
         self.precision = precision
         self.preprocess = preprocess(visual)
+        if cells is not None:
+            with seeded(seed):
+                visual = CellTower(visual, cells)
         self.visual = visual.to(memory_format=torch.channels_last)
         lean(self.visual)
         self.register_buffer("mean", torch.tensor(self.preprocess.mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(self.preprocess.std).view(3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Features `[B, D]`, not normalised, of normalised images `[B, 3, size, size]`."""
+        """Features `[B, D]`, or `[B, C, D]` of cells, not normalised, of normalised images `[B, 3, size, size]`."""
         size = self.preprocess.size
         if images.ndim != 4 or images.shape[1:] != (3, size, size):
             raise ParameterError(f"images: must have shape [B, 3, {size}, {size}], found {list(images.shape)}")
@@ -163,7 +173,8 @@ def create(
         encoder: A name from `known()` or of open_clip.
         pretrained: A file (`.safetensors`, or what `torch.save` wrote; no code of it runs) with a CLIP state dict,
             perhaps under "model" as the authors save theirs, perhaps of a wrapped model (`module.`); or the tag
-            "openai", fetched or from its cache: for the encoders of OpenAI alone, whose files have pinned hashes; or
+            "openai", from where `semdf fetch` puts it, from a hub or from its cache: for the encoders of OpenAI alone,
+            whose files have pinned hashes; or
             "imagenet": the image tower of `semdf-lite` from an installed package (see `semdf.method.imagenet`), beside
             a random text tower.
         seed: Of the random weights; None draws from torch's global generator.
@@ -283,7 +294,14 @@ def _is_file(pretrained: str | Path) -> bool:
 
 
 def _fetch(encoder: str, tag: str) -> open_clip.CLIP:
-    """An encoder with the weights of a tag, from a hub or its cache."""
+    """An encoder with the weights of a tag: from the folders of weights, a hub or its cache."""
+    entry = WEIGHTS.get(encoder.removesuffix("-quickgelu")) if tag == "openai" else None
+    here = find(entry.file) if entry else None
+    if entry and here:
+        found = _sha256(here)
+        if found != entry.sha256:
+            raise DataError(f"pretrained: {here} must have the SHA-256 {entry.sha256}, found {found}")
+        return create(encoder, here)
     settings = open_clip.get_pretrained_cfg(encoder, tag)
     release = PINNED.get((encoder, tag))
     address = settings.get("url", "")
@@ -298,7 +316,7 @@ def _fetch(encoder: str, tag: str) -> open_clip.CLIP:
         else:
             path = download_pretrained_from_hf(release.repository, release.file, release.revision)
     except (RuntimeError, OSError) as error:
-        hint = f"without a network, fetch {release or address} elsewhere and name the file here"
+        hint = missing(entry.name) if entry else f"without a network, fetch {address} elsewhere and name the file here"
         raise MissingError(
             f"pretrained: weights {tag!r} of {encoder!r} must be in the cache or fetched, found {error}; {hint}"
         ) from error

@@ -35,8 +35,23 @@ ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
     "optimiser_step": {"variant": {"virtual": "adamw"}},
     "frozen_text": {"variant": {"freeze": "text"}},
     "frozen_image": {"variant": {"freeze": "image"}},
-    "pretrained": {"train": {"encoder": "semdf-mini", "pretrained": "pretrained/clip/model.safetensors"}},
-    "scratch": {"train": {"encoder": "semdf-mini", "pretrained": "", "statistics": "moving", "directions": "prompts"}},
+    "pretrained": {
+        "train": {
+            "encoder": "semdf-mini",
+            "pretrained": "pretrained/clip/model.safetensors",
+            "statistics": "moving",
+            "features": "pooled",
+        }
+    },
+    "scratch": {
+        "train": {
+            "encoder": "semdf-mini",
+            "pretrained": "",
+            "statistics": "moving",
+            "features": "pooled",
+            "directions": "prompts",
+        }
+    },
     "unpaired": {"train": {"paired": False}},
     "no_prior": {"train": {"prior": False}},
     "full_text_rate": {"train": {"text_lr": 1.0}},
@@ -45,6 +60,7 @@ ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
     "no_camera": {"train": {"camera": None}},
     "prompt_directions": {"train": {"directions": "prompts"}},
     "moving_statistics": {"train": {"statistics": "moving"}},
+    "pooled": {"train": {"features": "pooled"}},
 }
 
 
@@ -231,6 +247,7 @@ def build(config: Config, rates: Sequence[float] | None = None) -> Detector:
         "pretrained": weights_of(t) or t.pretrained or None,
         "precision": t.precision,
         "seed": config.seed,
+        "features": t.features,
         "quick_gelu": config.quick_gelu,
     }
     model: Detector

@@ -9,7 +9,7 @@ from torch import nn
 
 from semdf.errors import DataError, ParameterError
 from semdf.explanation import relevance
-from semdf.method import hierarchy, model
+from semdf.method import cells, hierarchy, model, towers
 
 
 class Corner(nn.Module):
@@ -54,6 +54,55 @@ def test_a_map_lies_where_the_detector_looks(bright):
 
 def test_evidence_against_a_node_is_no_relevance(bright):
     assert (relevance.maps(Corner().eval(), -bright, [0]) == 0).all()
+
+
+class Bright(nn.Module):
+    """A detector with cells: the logit of node 0 is the brightness of the cell, that of node 1 its darkness."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.image = Corner.Tower(cells.CellTower(towers.create("semdf-lite", seed=0).visual, 128))
+
+    def cell_logits(self, images):
+        grey = nn.functional.avg_pool2d(images.mean(1, keepdim=True), cells.STRIDE).flatten(2).transpose(1, 2)
+        return torch.cat([grey, -grey], -1)
+
+    def forward(self, images):
+        return cells.pool(self.cell_logits(images)).sigmoid()
+
+
+@pytest.mark.parametrize(("row", "column"), [(30, 20), (50, 70), (20, 61)])
+def test_the_map_of_a_detector_with_cells_lies_on_its_strongest_cell(row, column):
+    images = torch.full((1, 3, 96, 96), -1.0)
+    images[:, :, row - 8 : row + 8, column - 8 : column + 8] = 3.0
+    found = relevance.maps(Bright().eval(), images, [0, 1])[0]
+    at = np.unravel_index(found[0].argmax(), found[0].shape)
+    shift = 4  # this tower looks below and right of the middle of its cells
+    assert abs(at[0] - row - shift) <= 4 and abs(at[1] - column - shift) <= 4
+    assert found.min() >= 0 and found.max() == 1
+    assert found[1, row + shift, column + shift] < 0.2
+
+
+def test_the_offset_of_a_node_is_no_evidence():
+    detector = Bright().eval()
+    images = torch.rand(1, 3, 96, 96)
+    without = relevance.maps(detector, images, [0, 1])
+    plain = detector.cell_logits
+    detector.offset = torch.tensor([5.0, -5.0])
+    detector.cell_logits = lambda x: plain(x) + detector.offset
+    assert np.allclose(relevance.maps(detector, images, [0, 1]), without, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("detector", "name", "words"),
+    [
+        (Bright, "layer3", "layer must be cells for a tower with cells, found 'layer3'"),
+        (Corner, "cells", "layer must be one of layer2, layer3, layer4 for a tower without cells, found 'cells'"),
+    ],
+)
+def test_a_tower_s_maps_come_from_where_it_has_them(detector, name, words):
+    with pytest.raises(ParameterError, match=words):
+        relevance.maps(detector().eval(), torch.rand(1, 3, 96, 96), [0], name)
 
 
 @pytest.mark.parametrize("encoder", ["semdf-mini", "ViT-B-32"])
