@@ -17,11 +17,16 @@ import nbformat
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PAGES = (
+    "CHANGELOG.md",
+    "CODE_OF_CONDUCT.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
     "docs/course.md",
     "docs/data.md",
+    "docs/data_card.md",
     "docs/formats.md",
+    "docs/model_card.md",
+    "docs/other_machines.md",
     "docs/results.md",
     "docs/scale.md",
     "benchmarks/README.md",
@@ -48,6 +53,8 @@ notebooks/*
 
 docs/*
 benchmarks/README
+CHANGELOG
+CODE_OF_CONDUCT
 CONTRIBUTING
 SECURITY
 ```

@@ -10,6 +10,7 @@ import pytest
 from _media import draw, landmarks
 from _training import config
 
+from semdf import __version__
 from semdf.pipeline import ROOT
 from semdf.storage.tars import encode_png
 from semdf.training import runs
@@ -57,7 +58,7 @@ def files(folder) -> set[str]:
 def test_the_wheel_holds_the_package_with_its_tables_and_nothing_else(wheel):
     wanted = {name for name in files(ROOT / "semdf") if "__pycache__" not in name}
     assert files(wheel / "semdf") == wanted
-    assert {name.split("/")[0] for name in files(wheel)} == {"semdf", "semdf-0.1.0.dist-info"}
+    assert {name.split("/")[0] for name in files(wheel)} == {"semdf", f"semdf-{__version__}.dist-info"}
     assert {"py.typed", "method/hierarchies/ffpp.yaml", "method/encoders/semdf-mini.json"} <= wanted
 
 
@@ -78,7 +79,7 @@ def test_a_picture_is_scored_and_nothing_is_written(semdf, wheel, tmp_path):
     (tmp_path / "here" / "a.png").write_bytes(encode_png(draw(landmarks())))
     before = files(wheel)
     done = semdf("score", "--finder", "whole", "a.png")
-    assert done.returncode == 0 and "a.png, 1 frame: " in done.stdout, done.stderr
+    assert done.returncode == 0 and "a.png, face 1 of 1: " in done.stdout, done.stderr
     assert files(tmp_path / "here") == {"a.png"} and files(wheel) == before
 
 
