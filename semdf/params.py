@@ -24,6 +24,7 @@ __all__ = [
     "Ablate",
     "Ablation",
     "Data",
+    "Detector",
     "Expand",
     "Explain",
     "Extract",
@@ -123,6 +124,7 @@ Ablation = Literal[
     "prompt_directions",
     "moving_statistics",
     "pooled",
+    "context",
 ]
 #: Names of other training data: `semdf.ablation.matrix.DATA` says which.
 Data = Literal[
@@ -330,6 +332,10 @@ class Train(Section):
     schedule: Literal["cosine", "waves"] = "cosine"
 
 
+#: What the stored detector may be trained on: `semdf.pretraining.detector.KINDS` says which.
+DetectorKind = Literal["photographs", "embedded", "self_blending", "random_tower"]
+
+
 class Ablate(Section):
     """Which kinds of training are compared, and how much shorter they are than those of `runs`."""
 
@@ -342,6 +348,43 @@ class Ablate(Section):
     processes: Count
     resamples: Annotated[int, Field(ge=100)]
     resampling_seed: Seed
+
+
+class Detector(Section):
+    """What the stored detector is trained on, how, and how it is tested.
+
+    Attributes:
+        photographs: Folder of the photographs; empty where there are none.
+        people: Of the London Set, how many train, choose and test.
+        people_seed: Of who is in which split.
+        sides: Of the crops that are forged for training, in turn; the first is that of the tests and of the network.
+        passes: How often the training crops are forged.
+        per_image: Preset -> forgeries of a training crop in a pass.
+        left_out: Presets that training never sees.
+        kind: Of `semdf.pretraining.detector.KINDS`: what the stored detector is trained on.
+        compared: The kinds of the table.
+        changes: Of the block `train`.
+        shorter: Further changes for the trainings of the table.
+        false_alarms: Share of the untouched pictures of the people who choose that may reach the threshold.
+    """
+
+    photographs: str
+    people: dict[Literal["train", "val", "test"], Count]
+    people_seed: Seed
+    sides: list[Annotated[int, Field(ge=64, le=1024)]] = Field(min_length=1)
+    passes: Count
+    per_image: dict[str, Count] = Field(min_length=1)
+    left_out: list[str]
+    kind: DetectorKind
+    compared: list[DetectorKind]
+    objective: Objective
+    changes: dict[str, bool | int | float | str | None]
+    shorter: dict[str, bool | int | float | str | None]
+    false_alarms: Annotated[float, Field(ge=0, lt=1)]
+    resamples: Annotated[int, Field(ge=100)]
+    resampling_seed: Seed
+    seed: Seed
+    workers: Count
 
 
 class Score(Section):
@@ -389,6 +432,7 @@ SECTIONS: dict[str, type[Section]] = {
     "pretrain": Pretrain,
     "parser": Parser,
     "train": Train,
+    "detector": Detector,
     "ablate": Ablate,
     "score": Score,
     "generalise": Generalise,

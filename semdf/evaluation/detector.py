@@ -25,6 +25,7 @@ from semdf.storage.tars import read_image
 from semdf.training import distributed
 from semdf.training.runs import Config, load, save
 from semdf.training.scoring import score_pictures
+from semdf.training.sides import at_side
 
 __all__ = [
     "DEFAULT_RUN",
@@ -90,7 +91,9 @@ class Detector:
         return self.config.crop.resampled
 
     def score(self, crops: np.ndarray, batch: int = 64) -> np.ndarray:
-        """Marginals [n, N] of crops [n, H, W, 3] uint8, sRGB."""
+        """Marginals [n, N] of crops [n, H, W, 3] uint8, sRGB; native ones are brought to the side of the run's."""
+        if crops.ndim == 4 and not self.resampled:
+            crops = at_side(crops, self.config.crop.size)
         return score_crops(self.model, crops, batch, resample=self.resampled)
 
     def opener(self, folder: Path) -> Callable[[str], Detector]:

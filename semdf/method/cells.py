@@ -3,10 +3,10 @@
     f_i(x) = log mean_c exp(similarity(phi_c(x), psi(t_i)))
 
 A local forgery shows in a few places. The mean over all places, which is what a tower's own pooling takes, thins its
-traces out. So the tower is cut at the stage whose cells are 16 pixels apart, a linear map takes each cell into the joint space,
-and each cell is compared with each prompt. The logit of a node is the soft maximum over the cells: pooling by
-log-mean-exp, after Pinheiro and Collobert, "From image-level to pixel-level labeling with convolutional networks", CVPR
-2015 (there with a factor that makes the maximum harder; here it is 1). That deepfake detection profits is our own finding.
+traces out. So the tower is cut at the stage whose cells are 16 pixels apart, a linear map takes each cell into the
+joint space, and each cell is compared with each prompt. The logit of a node is the soft maximum over the cells: pooling
+by log-mean-exp, after Pinheiro and Collobert, "From image-level to pixel-level labeling with convolutional networks",
+CVPR 2015 (there with a factor that makes the maximum harder; here it is 1). Its use here is ours.
 
 The logits of the cells are at once a map of where the evidence for a node lies.
 """

@@ -75,14 +75,25 @@ class PromptTree(nn.Module):
         self.register_buffer("ends", torch.tensor(ends), persistent=False)
         self.register_buffer("mask", mask, persistent=False)
 
+    def shared(self) -> list[int]:
+        """The places of the words with which every prompt begins, without the start of the text."""
+        ancestors = self.mask[self.ends] == 0
+        return [place for place in torch.nonzero(ancestors.all(0)).flatten().tolist() if self.depths[place] > 0]
+
     def extra_repr(self) -> str:
         """How large it is."""
         return f"{len(self.ends)} prompts, {len(self.tokens)} tokens"
 
 
-def encode_prompts(clip: open_clip.CLIP, tree: PromptTree) -> Tensor:
-    """Text features `[N, D]`, not normalised, of the prompts of a tree."""
+def encode_prompts(clip: open_clip.CLIP, tree: PromptTree, context: Tensor | None = None) -> Tensor:
+    """Text features `[N, D]`, not normalised, of the prompts of a tree.
+
+    Args:
+        context: `[M, W]`, added to the embeddings of the M words of `tree.shared()`.
+    """
     x = clip.token_embedding(tree.tokens) + clip.positional_embedding[tree.depths]
+    if context is not None:
+        x = x.index_add(0, torch.tensor(tree.shared(), device=x.device), context)
     x = _blocks(clip.transformer, x[None], tree.ends, tree.mask)[0]
     return clip.ln_final(x) @ clip.text_projection
 

@@ -196,6 +196,9 @@ class JointEmbedding(NodeDetector):
         scale: What cosines are multiplied by at the start; learned on.
         features: Of images: "pooled" by the image tower itself [R], or those of its "cells", each of which is compared
             with the prompts (see `semdf.method.cells`; ours).
+        context: Learn vectors that are added to the embeddings of the words with which all prompts begin, from 0 on: the
+            learned context of Zhou et al., "Learning to Prompt for Vision-Language Models", IJCV 130, 2022, started at
+            the released template.
         directions: What images are compared with: the features of the "prompts" as they are [R], or "orthogonal"
             ones: of each prompt what it says beyond those before it in the hierarchy (see `orthogonal`; ours).
     """
@@ -216,6 +219,7 @@ class JointEmbedding(NodeDetector):
         scale: float = SCALE,
         directions: str = "prompts",
         features: str = "pooled",
+        context: bool = False,
         quick_gelu: bool = False,
     ) -> None:
         super().__init__(hierarchy, structure, prior)
@@ -238,6 +242,9 @@ class JointEmbedding(NodeDetector):
         fast_clip.lean(clip)
         self.text = clip
         self.prompts = fast_clip.PromptTree(tokens)
+        self.context: nn.Parameter | None = None
+        if context:
+            self.context = nn.Parameter(torch.zeros(len(self.prompts.shared()), clip.token_embedding.embedding_dim))
         # CLIP's own scale has another use (contrast within a batch): it starts anew
         nn.init.constant_(clip.logit_scale, math.log(scale)).requires_grad_(similarity == "cosine")
         self._cache: _Cached | None = None
@@ -270,13 +277,15 @@ class JointEmbedding(NodeDetector):
         They are kept between calls in inference (eval, no gradients), and in training when the text tower is frozen.
         """
         used = [p for name, p in self.text.named_parameters() if name != "logit_scale"]
+        if self.context is not None:
+            used.append(self.context)
         trained = any(p.requires_grad for p in used)
         if trained and (self.training or torch.is_grad_enabled()):
-            return fast_clip.encode_prompts(self.text, self.prompts)
+            return fast_clip.encode_prompts(self.text, self.prompts, self.context)
         state = [_Version(p, p.data_ptr(), p._version) for p in used]
         if self._cache is None or not _same(self._cache.state, state):
             with torch.inference_mode(False), torch.no_grad():
-                self._cache = _Cached(state, fast_clip.encode_prompts(self.text, self.prompts))
+                self._cache = _Cached(state, fast_clip.encode_prompts(self.text, self.prompts, self.context))
         return self._cache.features
 
     def train(self, mode: bool = True) -> Self:

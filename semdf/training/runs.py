@@ -61,6 +61,7 @@ ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
     "prompt_directions": {"train": {"directions": "prompts"}},
     "moving_statistics": {"train": {"statistics": "moving"}},
     "pooled": {"train": {"features": "pooled"}},
+    "context": {"variant": {"context": True, "freeze": "text"}},
 }
 
 
@@ -82,6 +83,7 @@ class Variant(Section):
         upper_share: How many of all identities are held out.
         virtual: The virtual step of auto_lambda is plain `sgd` [R] or the one that `adamw` is going to take [ours].
         freeze: A tower that is not trained, `text` or `image`, or `none` [R].
+        context: Learn context vectors (see `semdf.method.model.JointEmbedding`) [ours].
         positions: Which models start with `train.positions`: those that learn `nodes` below the root, which lie in
             places, or `all`, the baseline too (it loses by them) [ours].
         compile: The image tower by torch.compile: equal up to rounding, a minute to start, no gain measured yet
@@ -98,6 +100,7 @@ class Variant(Section):
     upper_share: Annotated[float, Field(gt=0, lt=1)] = 0.25
     virtual: Literal["sgd", "adamw"] = "sgd"
     freeze: Literal["none", "text", "image"] = "none"
+    context: bool = False
     positions: Literal["nodes", "all"] = "nodes"
     compile: bool = False
 
@@ -216,6 +219,7 @@ def _unread(config: Config) -> set[str]:
         unread.update(["train.prior", "variant.structure", "variant.outputs", "variant.levels", "variant.unobserved"])
     if binary or variant.outputs == "heads":
         unread.update(["train.similarity", "train.scale", "train.directions", "train.text_lr", "variant.wording"])
+        unread.add("variant.context")
         if variant.freeze == "text":
             unread.add("variant.freeze")
     if variant.freeze == "text":
@@ -265,6 +269,7 @@ def build(config: Config, rates: Sequence[float] | None = None) -> Detector:
                 "scale": t.scale,
                 "wording": v.wording,
                 "directions": t.directions,
+                "context": v.context,
             }
             model = JointEmbedding(t.encoder, tree, **words, **common)
     if not t.pretrained and t.positions != 1 and (config.objective != "binary" or v.positions == "all"):

@@ -8,8 +8,9 @@ import pytest
 
 from semdf.artifacts import write_table
 from semdf.errors import DataError, ParameterError
-from semdf.evaluation.robustness import score_distorted
-from semdf.storage.tars import ShardWriter, encode_png
+from semdf.evaluation.robustness import operating_point, score_distorted
+from semdf.params import Camera
+from semdf.storage.tars import ShardWriter, encode_png, read_image
 
 
 @dataclass
@@ -59,3 +60,44 @@ def test_bad_input_is_refused_by_name(manifest):
         score_distorted(Sharpness(), manifest, dataset="d", split="test", distortions=["blur"], levels=[7])
     with pytest.raises(DataError, match="usable crops of e"):
         score_distorted(Sharpness(), manifest, dataset="e", split="test")
+
+
+@pytest.fixture
+def validation(tmp_path, random):
+    rows = []
+    with ShardWriter(tmp_path / "v.tar") as shard:
+        for video in range(20):
+            level = 4 * video
+            picture = random.integers(0, level + 2, (48, 48, 3), dtype=np.uint8)
+            shard.add(f"{video}.png", encode_png(picture))
+            known = {"dataset": "d", "manipulation": "m", "video": f"d/m/{video}", "target": "", "pristine": ""}
+            crop = {"frame": 0, "label": "real", "split": "val", "status": "ok"}
+            rows.append({**known, **crop, "shard": "v.tar", "member": f"{video}.png"})
+    return write_table(pd.DataFrame(rows), tmp_path / "validation.parquet")
+
+
+CAMERA = {"second": 0.0, "blur": [0.5, 2.0], "resize": [0.5, 1.0], "noise": [0.0, 5.0], "jpeg": [50, 95]}
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5])
+def test_the_threshold_lets_just_the_share_of_pristine_videos_be_called_fake(validation, share):
+    rows = pd.read_parquet(validation)
+    crops = np.stack([read_image(validation.parent, row.shard, row.member) for row in rows.itertuples()])
+    p = Sharpness().score(crops)[:, 0]
+    untouched = Camera(untouched=1.0, **CAMERA)
+    at = operating_point(Sharpness(), validation, dataset="d", camera=untouched, draws=1, share=share)
+    assert (p >= at).sum() == share * 20
+    assert (p >= np.nextafter(at, 0)).sum() == share * 20 + 1
+
+
+def test_a_camera_that_adds_sharp_edges_raises_the_threshold(validation):
+    noisy = Camera(untouched=0.0, **(CAMERA | {"blur": [0.01, 0.02], "resize": [1, 1], "noise": [40, 50]}))
+    untouched = Camera(untouched=1.0, **CAMERA)
+    high = operating_point(Sharpness(), validation, dataset="d", camera=noisy, share=0.3)
+    low = operating_point(Sharpness(), validation, dataset="d", camera=untouched, share=0.3)
+    assert high > low
+
+
+def test_without_pristine_validation_videos_there_is_no_threshold(manifest):
+    with pytest.raises(DataError, match="must hold pristine validation crops of d, found none"):
+        operating_point(Sharpness(), manifest, dataset="d", camera=Camera(untouched=1.0, **CAMERA))

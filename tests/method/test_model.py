@@ -592,3 +592,29 @@ def test_orthogonal_directions_have_a_finite_slope_even_for_equal_prompts():
     assert text.grad.isfinite().all()
     with pytest.raises(ParameterError, match="at most 2, one a dimension, found 3 prompts"):
         orthogonal(torch.ones(3, 2))
+
+
+def test_a_learned_context_starts_at_the_template(tiny):
+    plain = JointEmbedding(tiny, FFPP, seed=0).eval()
+    learned = JointEmbedding(tiny, FFPP, seed=0, context=True).eval()
+    assert learned.context.shape == (4, 32)  # "a photo of a", in the width of the text tower
+    assert torch.equal(plain.text_features(), learned.text_features())
+
+
+def test_a_learned_context_moves_the_words_with_which_all_prompts_begin(tiny):
+    plain = JointEmbedding(tiny, FFPP, seed=0).eval()
+    learned = JointEmbedding(tiny, FFPP, seed=0, context=True).eval()
+    before = learned.text_features()
+    moved = torch.randn(4, 32, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        learned.context.copy_(moved)
+        plain.text.positional_embedding[1:5] += moved  # the words after the start of the text, in every prompt
+        assert not torch.allclose(learned.text_features(), before)
+        torch.testing.assert_close(learned.text_features(), plain.text_features())
+
+
+def test_a_learned_context_is_trained_while_the_text_tower_is_frozen(tiny):
+    model = JointEmbedding(tiny, FFPP, seed=0, context=True).freeze("text")
+    model(images(model)).sum().backward()
+    assert model.context.grad.abs().sum() > 0
+    assert all(p.grad is None for name, p in model.text.named_parameters() if name != "logit_scale")
