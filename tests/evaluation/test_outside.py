@@ -220,13 +220,13 @@ def test_the_names_are_those_of_the_files_and_a_file_is_a_detector(tmp_path, mon
     (tmp_path / "mine.py").write_text(
         "from semdf.evaluation.outside import Adapter\n"
         "from semdf.evaluation.outside.gend import ADAPTER as GEND\n"
-        "ADAPTER = Adapter(network=GEND.network, file='mine.bin', origin='ask me')\n"
+        "ADAPTER = Adapter(network=GEND.network, file='mine.bin')\n"
     )
     monkeypatch.setattr(outside, "__path__", [*outside.__path__, str(tmp_path)])
     monkeypatch.setenv("SEMDF_WEIGHTS", str(tmp_path / "none"))
     assert outside.known() == ("gend", "lnclip", "mine", *NAMES[2:])
     with pytest.raises(
-        MissingError, match="'mine': must find its weights mine.bin, found none: ask me; .*--model FILE"
+        MissingError, match="'mine': must find its weights mine.bin, found none: put them into .*--model"
     ):
         outside.load("mine")
     assert outside.load("mine", gend_file(tmp_path)).nodes == ("fake",)

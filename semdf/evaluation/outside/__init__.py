@@ -36,9 +36,7 @@ class Adapter:
     Attributes:
         network: The file of weights -> the network in evaluation mode, whose `forward` gives probabilities `[B, N]`.
             A file of another network raises DataError.
-        file: The name of the weights in the folder of weights.
-        origin: Where the weights come from, in a clause for errors; "" where `semdf.weights.registry` has `weights`.
-        weights: Their name there.
+        file: The name of the weights in the folder of weights; `semdf.weights.registry` says where they come from.
         tree: The hierarchy whose nodes the outputs are.
         nodes: Which of its nodes, in order; by default the root alone.
         crop: How faces are cut for it.
@@ -46,8 +44,6 @@ class Adapter:
 
     network: Callable[[Path], Network]
     file: str
-    origin: str = ""
-    weights: str = ""
     tree: str = "ffpp"
     nodes: tuple[str, ...] = ("fake",)
     crop: Crop = SJEDD_CROP
@@ -124,8 +120,10 @@ def locate(name: str) -> Path:
     adapter = find(name)
     path = registry.find(adapter.file)
     if path is None:
-        how = registry.missing(adapter.weights) if adapter.weights else f"{adapter.origin}; name it with --model FILE"
-        raise MissingError(f"detector {name!r}: must find its weights {adapter.file}, found none: {how}")
+        how = registry.missing(name) if name in registry.WEIGHTS else f"put them into {registry.folder()}"
+        raise MissingError(
+            f"detector {name!r}: must find its weights {adapter.file}, found none: {how}, or name a file with --model"
+        )
     return path
 
 

@@ -18,8 +18,6 @@ __all__ = ["ENCODER", "Probe", "probe"]
 
 #: The encoder that these detectors were made from, with OpenAI's activation.
 ENCODER = "ViT-L-14"
-#: Which of the two outputs is the fake's.
-FAKE = 1
 
 #: Parts of open_clip's names -> what they are in Hugging Face's.
 WORDS = {
@@ -39,7 +37,7 @@ UNREAD = re.compile(r"visual_projection\.|embeddings\.position_ids$")
 
 
 class Probe(Detector):
-    """The class token after the last norm, perhaps at length 1, and a linear layer: `forward` -> P(fake) `[B, 1]`."""
+    """The class token after the last norm, brought to length 1 if `normalised`, and a linear layer."""
 
     def __init__(self, visual: nn.Module, head: nn.Linear, normalised: bool) -> None:
         super().__init__()
@@ -52,7 +50,7 @@ class Probe(Detector):
         features = self.image(images)
         if self.normalised:
             features = F.normalize(features, dim=-1)
-        return self.head(features).softmax(-1)[:, FAKE : FAKE + 1]
+        return self.head(features).softmax(-1)[:, 1:]  # the second output is the fake's
 
 
 def probe(state: Mapping[str, Tensor], path: Path, *, tower: str, head: str, normalised: bool, encoder: str) -> Probe:
@@ -63,7 +61,6 @@ def probe(state: Mapping[str, Tensor], path: Path, *, tower: str, head: str, nor
         path: The file, for errors.
         tower: What the names of the image tower begin with.
         head: What those of the linear layer begin with.
-        normalised: Whether the class token is brought to length 1.
         encoder: Whose image tower it is, by open_clip's name.
 
     Raises:
@@ -83,8 +80,9 @@ def probe(state: Mapping[str, Tensor], path: Path, *, tower: str, head: str, nor
             raise DataError(f"{path.name} must have {name} {list(shape)} ({encoder} and a linear layer), found {found}")
         return value.float()
 
-    own = {name: torch.cat([take(tower + part, *rows) for part, rows in _parts(name, shape)])
-           for name, shape in wanted.items()}  # fmt: skip
+    own = {}
+    for name, shape in wanted.items():
+        own[name] = torch.cat([take(tower + part, *rows) for part, rows in _parts(name, shape)])
     layer = nn.Linear(width, 2)
     layer.load_state_dict({"weight": take(f"{head}weight", 2, width), "bias": take(f"{head}bias", 2)})
     if left:

@@ -24,4 +24,4 @@ def network(path: Path, encoder: str = ENCODER) -> Probe:
     return probe(read_weights(path), path, normalised=True, encoder=encoder, **names)
 
 
-ADAPTER = Adapter(network=network, file="gend_clip_l_14.safetensors", weights="gend")
+ADAPTER = Adapter(network=network, file="gend_clip_l_14.safetensors")

@@ -41,8 +41,4 @@ def network(path: Path, encoder: str = ENCODER) -> Probe:
     return probe(state, path, normalised=head != "linear", encoder=encoder, **names)
 
 
-ADAPTER = Adapter(
-    network=network,
-    file="lnclip.ckpt",
-    origin="fetch model.ckpt from https://huggingface.co/yermandy/deepfake-detection under that name",
-)
+ADAPTER = Adapter(network=network, file="lnclip.ckpt")

@@ -23,9 +23,4 @@ def network(path: Path, encoder: str = ENCODER) -> JointEmbedding:
     return released(path, TREE, encoder)
 
 
-ADAPTER = Adapter(
-    network=network,
-    file="sjedd.pth",
-    origin="put the checkpoint that the authors publish there under that name",
-    nodes=TREE.nodes,
-)
+ADAPTER = Adapter(network=network, file="sjedd.pth", nodes=TREE.nodes)

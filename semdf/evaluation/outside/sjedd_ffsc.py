@@ -22,10 +22,4 @@ def network(path: Path, encoder: str = ENCODER) -> JointEmbedding:
     return released(path, TREE, encoder)
 
 
-ADAPTER = Adapter(
-    network=network,
-    file="sjedd_ffsc.pth",
-    origin="put the checkpoint that the authors publish there under that name",
-    tree="ffsc",
-    nodes=TREE.nodes,
-)
+ADAPTER = Adapter(network=network, file="sjedd_ffsc.pth", tree="ffsc", nodes=TREE.nodes)
