@@ -27,8 +27,10 @@ PAGES = (
     "docs/formats.md",
     "docs/model_card.md",
     "docs/other_machines.md",
+    "docs/others.md",
     "docs/results.md",
     "docs/scale.md",
+    "docs/weights.md",
     "benchmarks/README.md",
 )
 #: Target of a link that is no page of the site -> the page that is shown instead.

@@ -20,8 +20,8 @@ from semdf.weights.registry import Weights, folder, missing
 
 __all__ = ["Fetched", "fetch", "sha256_of"]
 
-#: Bytes that are written at once.
-CHUNK = 1 << 20
+#: Bytes that are written at once; an interruption loses at most so many.
+CHUNK = 1 << 16
 #: Seconds to wait for a connection, and for the next bytes.
 PATIENCE = (15, 60)
 
@@ -75,7 +75,8 @@ def fetch(entry: Weights, into: Path | None = None, progress: Progress | None = 
         _download(entry.address, part, progress)
         found = sha256_of(part)
     except requests.RequestException as error:  # a kind of OSError
-        kept = f"; the next try goes on behind the {part.stat().st_size:,} bytes in {part}" if part.is_file() else ""
+        size = part.stat().st_size if part.is_file() else 0
+        kept = f"; the next try goes on behind the {size:,} bytes in {part}" if size else ""
         raise MissingError(
             f"weights {entry.name!r}: {entry.address} must send the file, found {_said(error)}{kept}"
         ) from error

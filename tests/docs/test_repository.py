@@ -56,7 +56,7 @@ def test_constraints_name_no_host_or_path():
 #: only `artifacts` imports one: `storage.columns`, which says what the cells of a table hold and imports nothing.
 ARROWS = {
     "artifacts": "storage",
-    "method": "",
+    "method": "weights",
     "storage": "",
     "weights": "",
     "faces": "storage weights",
