@@ -342,7 +342,6 @@ class Ablate(Section):
     groups: dict[str, Annotated[list[Run], Field(min_length=2)]] = Field(min_length=1)
     seeds: list[Seed] = Field(min_length=1)
     fewer_seeds: dict[str, Count]
-    base: dict[str, bool | int | float | str | None]
     changes: dict[str, bool | int | float | str | None]
     frames: Count
     processes: Count

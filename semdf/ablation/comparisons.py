@@ -39,6 +39,7 @@ from semdf.params import TRAINED
 __all__ = [
     "LABELS",
     "MAIN",
+    "NAMING",
     "OTHERS",
     "VALIDATION",
     "Measured",
@@ -62,9 +63,13 @@ OTHERS = "other data sets"
 #: Name of the mean over the nodes below the root; one node is "labels: <node>".
 LABELS = "labels"
 
+#: The same mean among fakes alone, where a detector that only tells fakes from reals is at chance.
+NAMING = "naming"
+
 #: What runs are compared by, unless a run is about other test sets: AUC of p(fake) on validation and test videos of the
-#: data set that is trained on, its mean over the other data sets, and the mean AUC of the nodes below the root.
-MAIN = (VALIDATION, TRAINED, OTHERS, LABELS)
+#: data set that is trained on, its mean over the other data sets, and the mean AUC of the nodes below the root, among
+#: all videos and among fakes.
+MAIN = (VALIDATION, TRAINED, OTHERS, LABELS, NAMING)
 
 
 @dataclass(frozen=True)
@@ -72,8 +77,8 @@ class Measured:
     """AUCs of every training on every question, with their bootstrap.
 
     Attributes:
-        draws: (run, seed) -> name of a test set, or "labels: <node>" -> AUC as it is and on each resample, [1 + R];
-            `OTHERS` and `LABELS` are means.
+        draws: (run, seed) -> name of a test set, "labels: <node>" or "naming: <node>" -> AUC as it is and on each
+            resample, [1 + R]; `OTHERS`, `LABELS` and `NAMING` are means.
         sizes: A row a name: numbers of videos and of people.
     """
 
@@ -113,7 +118,7 @@ class _Question(NamedTuple):
     """What one AUC is about.
 
     Attributes:
-        name: Of a test set, or "labels: <node>".
+        name: Of a test set, or "labels: <node>", or "naming: <node>".
         column: Of the probability.
         rows: [n], positions of the videos.
         truth: [n], 1 where the probability should be high.
@@ -229,8 +234,9 @@ def _means(questions: Sequence[_Question]) -> dict[str, list[str]]:
     names = [question.name for question in questions]
     tests = set(protocols.names())
     others = [name for name in names if name in tests and name != TRAINED]
-    below = [name for name in names if name.startswith(f"{LABELS}: ")]
-    means = {OTHERS: others, LABELS: below}
+    means = {OTHERS: others}
+    for kind in (LABELS, NAMING):
+        means[kind] = [name for name in names if name.startswith(f"{kind}: ")]
     return {name: members for name, members in means.items() if members}
 
 
@@ -259,16 +265,18 @@ def _decisions(videos: pd.DataFrame) -> Iterator[_Question]:
 def _labels(videos: pd.DataFrame, tree: hierarchies.Hierarchy) -> Iterator[_Question]:
     """Whether a node's probability tells where it is active, on validation with the expanded forgeries.
 
-    There is a question for each node below the root whose label varies.
+    There is a question for each node below the root whose label varies, among all videos and among fakes.
     """
     own = np.flatnonzero((videos["dataset"] == TRAINED) & (videos["split"] == "val"))
     labels = videos["label"].iloc[own]
     truth = np.stack([tree.label(label) for label in labels])
     observed = np.stack([tree.observed(label) for label in labels])
     for i, node in enumerate(tree.nodes[1:], start=1):
-        known = observed[:, i]
-        if 0 < truth[known, i].mean() < 1:
-            yield _Question(f"{LABELS}: {node}", f"p_{node}", own[known], truth[known, i].astype(int))
+        known = observed[:, i].astype(bool)
+        fakes = known & (truth[:, 0] == 1)
+        for kind, kept in ((LABELS, known), (NAMING, fakes)):
+            if kept.any() and 0 < truth[kept, i].mean() < 1:
+                yield _Question(f"{kind}: {node}", f"p_{node}", own[kept], truth[kept, i].astype(int))
 
 
 def differences(
@@ -288,7 +296,7 @@ def differences(
     Returns:
         group, run, reference, dataset, main (whether it is one of those test sets), seeds (how many are common),
         auc, reference_auc (means over the seeds), difference, low, high (95 % interval), p, p_holm (Holm's correction
-        over the main rows of a group; NaN elsewhere).
+        over the main rows of all groups together, which are one family; NaN elsewhere).
     """
     about = main or {}
     scale_of = scales or {}
@@ -303,8 +311,8 @@ def differences(
         table.append({**compared.row, **paired(compared.a, compared.b, compared.people, noise)})
     found = pd.DataFrame(table)
     found["p_holm"] = np.nan
-    for _, part in found[found["main"]].groupby("group"):
-        found.loc[part.index, "p_holm"] = holm(part["p"])
+    family = found[found["main"]]
+    found.loc[family.index, "p_holm"] = holm(family["p"])
     return found
 
 

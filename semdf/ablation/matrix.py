@@ -159,7 +159,7 @@ def jobs(blocks: Mapping[str, Any], faces: Path, expanded: Path, work: Path) -> 
         ParameterError: A change of the block `train` that is refused.
     """
     chosen = blocks["ablate"]
-    default = params.check("train", {**blocks["train"].model_dump(), **chosen.base}).model_dump()
+    default = blocks["train"].model_dump()
     train = params.check("train", {**default, **chosen.changes}).model_dump()
     crop = Crop(**read_json(faces / "crop.json"))
     inputs = (faces / "manifest.parquet", expanded / "manifest.parquet")

@@ -19,7 +19,7 @@ from semdf.layouts import protocols
 from semdf.method import hierarchy as hierarchies
 from semdf.method.model import Detector
 from semdf.params import TRAINED
-from semdf.training.datasets import Samples, load, select
+from semdf.training.datasets import Reading, Samples, load, select
 from semdf.training.runs import Config
 from semdf.training.train import fit, predict
 
@@ -84,7 +84,8 @@ def perform(job: Job) -> None:
     """
     checkpoints = job.folder / "checkpoints"
     samples = training_samples(job)
-    faces, forgeries = scored_samples(*job.scored, job.config.train.hierarchy, job.frames)
+    t = job.config.train
+    faces, forgeries = scored_samples(*job.scored, t.hierarchy, job.frames, t.reading)
     record = fit(samples, _watched(faces), job.config, checkpoints=checkpoints)
     write_table(record.history.assign(steps=record.steps), job.folder / "curve.parquet")
     tables = [score(record.model, part, job.config) for part in (faces, forgeries)]
@@ -94,7 +95,7 @@ def perform(job: Job) -> None:
 
 def training_samples(job: Job) -> Samples:
     """The pictures of the training split that a job may see."""
-    samples = _training(job.manifests, job.config.train.hierarchy, job.data.dataset)
+    samples = _training(job.manifests, job.config.train.hierarchy, job.data.dataset, job.config.train.reading)
     seen = ~samples.rows["label"].isin(job.data.without)
     few = _few(samples.rows["target"], job.data.share, job.seed)
     chosen = seen & few
@@ -110,13 +111,15 @@ def _few(people: pd.Series, share: float, seed: int) -> pd.Series:
 
 
 @lru_cache(maxsize=2)
-def _training(manifests: tuple[Path, Path], hierarchy: str, dataset: str) -> Samples:
+def _training(manifests: tuple[Path, Path], hierarchy: str, dataset: str, reading: Reading) -> Samples:
     """The training split of one data set, which stays in memory for the next job."""
-    return load(manifests, hierarchies.load(hierarchy), ["train"], datasets=[dataset])
+    return load(manifests, hierarchies.load(hierarchy), ["train"], datasets=[dataset], reading=reading)
 
 
 @lru_cache(maxsize=2)
-def scored_samples(faces: Path, expanded: Path, hierarchy: str, frames: int) -> tuple[Samples, Samples]:
+def scored_samples(
+    faces: Path, expanded: Path, hierarchy: str, frames: int, reading: Reading = "memory"
+) -> tuple[Samples, Samples]:
     """Validation of `TRAINED` with the test sets of all protocols, and the validation forgeries.
 
     Args:
@@ -124,14 +127,15 @@ def scored_samples(faces: Path, expanded: Path, hierarchy: str, frames: int) -> 
         expanded: Manifest of the forgeries.
         hierarchy: Name of the label hierarchy.
         frames: How many crops of a video are taken at most, evenly spread.
+        reading: How the pictures are read, see `semdf.training.datasets.load`.
     """
     tree = hierarchies.load(hierarchy)
-    whole = load([faces], tree, ["val", "test"])
+    whole = load([faces], tree, ["val", "test"], reading=reading)
     rows = whole.rows
     wanted = ((rows["dataset"] == TRAINED) & (rows["split"] == "val")).to_numpy()
     for name in set(rows["dataset"]) & set(protocols.names()):
         wanted = wanted | rows.index.isin(protocols.select(rows, name).index)
-    forged = load([expanded], tree, ["val"], datasets=[TRAINED])
+    forged = load([expanded], tree, ["val"], datasets=[TRAINED], reading=reading)
     kept = select(whole, wanted & _spread(rows, frames))
     return kept, select(forged, _spread(forged.rows, frames))
 
@@ -155,7 +159,7 @@ def _watched(samples: Samples) -> Samples:
 
 def score(model: Detector, samples: Samples, config: Config) -> pd.DataFrame:
     """A row a video: `VIDEO_COLUMNS` and `p_<node>`, the mean over its frames, as float32."""
-    p = predict(model, samples, resample=config.crop.resampled)
+    p = predict(model, samples, resample=config.crop.resampled, readers=config.train.readers)
     known = [name for name in FRAME_COLUMNS if not name.startswith("p_")]
     names = [f"p_{node}" for node in config.nodes]
     frames = samples.rows[known].copy()

@@ -196,9 +196,9 @@ class JointEmbedding(NodeDetector):
         scale: What cosines are multiplied by at the start; learned on.
         features: Of images: "pooled" by the image tower itself [R], or those of its "cells", each of which is compared
             with the prompts (see `semdf.method.cells`; ours).
-        context: Learn vectors that are added to the embeddings of the words with which all prompts begin, from 0 on: the
-            learned context of Zhou et al., "Learning to Prompt for Vision-Language Models", IJCV 130, 2022, started at
-            the released template.
+        context: Learn vectors, from 0 on, that are added to the embeddings of the words with which all prompts begin:
+            the learned context of Zhou et al., "Learning to Prompt for Vision-Language Models", IJCV 130, 2022,
+            started at the released template.
         directions: What images are compared with: the features of the "prompts" as they are [R], or "orthogonal"
             ones: of each prompt what it says beyond those before it in the hierarchy (see `orthogonal`; ours).
     """

@@ -20,6 +20,16 @@ __all__ = ["ABLATIONS", "Config", "Crop", "Variant", "build", "configure", "load
 #: Levels of a hierarchy; each has a loss of its own.
 Level = Literal["root", "global", "local"]
 
+#: Fields of `train` for the small CLIP that this project trains itself: as the former detector was trained.
+MINIATURE: dict[str, Any] = {
+    "encoder": "semdf-mini",
+    "features": "pooled",
+    "similarity": "cosine",
+    "directions": "prompts",
+    "statistics": "moving",
+    "lr": 2.0e-3,
+}
+
 #: Name of an ablation -> what it changes of a run: fields of `train` and of `variant`.
 ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
     "independent": {"variant": {"structure": "none"}},
@@ -35,23 +45,8 @@ ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
     "optimiser_step": {"variant": {"virtual": "adamw"}},
     "frozen_text": {"variant": {"freeze": "text"}},
     "frozen_image": {"variant": {"freeze": "image"}},
-    "pretrained": {
-        "train": {
-            "encoder": "semdf-mini",
-            "pretrained": "pretrained/clip/model.safetensors",
-            "statistics": "moving",
-            "features": "pooled",
-        }
-    },
-    "scratch": {
-        "train": {
-            "encoder": "semdf-mini",
-            "pretrained": "",
-            "statistics": "moving",
-            "features": "pooled",
-            "directions": "prompts",
-        }
-    },
+    "pretrained": {"train": {**MINIATURE, "pretrained": "pretrained/clip/model.safetensors"}},
+    "scratch": {"train": {**MINIATURE, "pretrained": "", "positions": 20.0}},
     "unpaired": {"train": {"paired": False}},
     "no_prior": {"train": {"prior": False}},
     "full_text_rate": {"train": {"text_lr": 1.0}},

@@ -9,6 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from semdf.ablation import comparisons
 from semdf.errors import DataError
+from semdf.evaluation.intervals import holm
 
 
 def scores(skill: dict[str, float], seeds=(0, 1, 2), people: int = 40) -> pd.DataFrame:
@@ -44,6 +45,9 @@ def test_every_auc_is_scikit_learn_s():
     truth = np.array([tree.label(name)[tree.index("eye")] for name in whole["label"]])
     assert found["dwa", "labels: eye"] == pytest.approx(roc_auc_score(truth, whole["p_eye"]))
     assert found["dwa", "labels"] == pytest.approx(found["dwa"].filter(like="labels: ").mean())
+    fakes = whole["label"] != "real"
+    assert found["dwa", "naming: eye"] == pytest.approx(roc_auc_score(truth[fakes], whole.loc[fakes, "p_eye"]))
+    assert found["dwa", "naming"] == pytest.approx(found["dwa"].filter(like="naming: ").mean())
 
 
 def test_what_borrows_reals_shares_their_people():
@@ -169,6 +173,7 @@ def test_many_differences_do_not_make_the_noise_of_seeds_better_known():
     assert free == 3
     groups = {"a": ["equal", "dwa", "random"], "b": ["dwa", "random"]}
     found = comparisons.differences(measured, groups)
+    assert np.allclose(found.loc[found["main"], "p_holm"], holm(found.loc[found["main"], "p"]))  # both groups at once
     row = found[found["dataset"] == "validation"].iloc[0]
     a, b = (np.array([measured.draws[run, s]["validation"] for s in (0, 1)]) for run in ("dwa", "equal"))
     by_people = np.nanvar((a - b).mean(0)[1:], ddof=1)

@@ -13,10 +13,10 @@ from semdf.artifacts import read_json, read_table, write_json, write_table
 from semdf.errors import MissingError, ParameterError
 from semdf.pipeline import ROOT
 from semdf.storage.tars import ShardWriter, encode_png
-from semdf.training.runs import Crop, configure
+from semdf.training.runs import ABLATIONS, Crop, configure
 
 BLOCKS = params.read(ROOT / "params.yaml")
-TRAIN = params.check("train", BLOCKS["train"].model_dump() | BLOCKS["ablate"].base).model_dump()
+TRAIN = BLOCKS["train"].model_dump()
 SIZE = BLOCKS["extract"].size
 CROP = Crop(size=SIZE, alignment="native", margin=1.3)
 
@@ -62,7 +62,7 @@ def test_the_default_training_is_that_of_the_pipeline_in_all_but_what_the_name_c
         "binary", 0, TRAIN, CROP.model_dump()
     )
     config = matrix.describe("default+pretrained", 1, changed, CROP, TRAIN)[0]
-    assert config.train.model_dump() == TRAIN | {"pretrained": "pretrained/clip/model.safetensors"}
+    assert config.train.model_dump() == TRAIN | ABLATIONS["pretrained"]["train"]
     assert config.objective == "auto_lambda" and config.seed == 1
     with pytest.raises(ParameterError, match="must leave out changes"):
         matrix.describe("binary+default", 0, TRAIN, CROP, TRAIN)
