@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -141,6 +141,9 @@ def score(
 
     detector = _detector(outside, model)
     finders = [_finder(path, finder, weights, annotations, longest) for path in files]
+    if finder == "auto" and not as_json:
+        for line in _found_by(finders):
+            click.echo(line, err=True)
     failed = 0
     for path, faces in zip(files, finders, strict=True):
         verdict = _judge(path, detector, frames, faces)
@@ -502,6 +505,13 @@ def _judge(path: Path, detector: Detector, frames: int, faces: FaceFinder | Miss
         return judge(path, detector, faces, frames)
     broken = judge(path, detector, Whole(), frames)  # the file itself may be what is wrong
     return broken if not broken.answered else Verdict(str(path), str(faces), {})
+
+
+def _found_by(finders: Sequence[FaceFinder | MissingError]) -> list[str]:
+    """A line for each finder that was chosen: the first word of its fingerprint, and what would be chosen before it."""
+    names = {finder.fingerprint().split()[0] for finder in finders if not isinstance(finder, MissingError)}
+    better = {"mtcnn": ", because RetinaFace's weights are not here: semdf fetch retinaface"}
+    return [f"faces found by {name}{better.get(name, '')}" for name in sorted(names)]
 
 
 def _list_weights() -> None:

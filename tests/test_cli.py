@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -117,7 +118,17 @@ def test_a_file_whose_faces_cannot_be_found_does_not_stop_the_others(run, pictur
     result = run("score", "--json", picture("a.png", 9), video, tmp_path / "gone.png")
     rows = [json.loads(line) for line in result.output.splitlines()]
     assert result.exit_code == 1 and [row["status"] == "ok" for row in rows] == [False, True, False]
-    assert "RetinaFace" in rows[0]["status"] and "gone.png" in rows[2]["status"]
+    assert rows[0]["status"] == "no face" and "gone.png" in rows[2]["status"]
+
+
+def test_a_face_is_found_without_weights_and_the_finder_is_named(run, tmp_path, data, monkeypatch):
+    monkeypatch.setenv("SEMDF_WEIGHTS", str(tmp_path / "empty"))
+    shutil.copy(data / "DiFF" / "DiFF_real" / "test" / "00031_0.jpg", tmp_path / "photo.jpg")  # away from its landmarks
+    result = run("score", tmp_path / "photo.jpg")
+    assert result.exit_code == 0 and "photo.jpg, " in result.stdout and "no answer" not in result.stdout
+    told = "faces found by mtcnn, because RetinaFace's weights are not here: semdf fetch retinaface"
+    assert result.stderr.splitlines() == [told]
+    assert run("score", "--finder", "mtcnn", tmp_path / "photo.jpg").stderr == ""
 
 
 def test_a_missing_model_is_an_error_of_one_line(picture, tmp_path):

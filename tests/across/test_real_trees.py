@@ -19,6 +19,7 @@ from semdf.extraction.merge import merge
 from semdf.faces.choose import FINDERS, choose
 from semdf.faces.finders import Annotated, RetinaFace, Templates, Whole
 from semdf.faces.landmarks import _FROM_189, _OUTLINE
+from semdf.faces.mtcnn import Mtcnn
 from semdf.forging.sources import faces_of
 from semdf.layouts import protocols
 from semdf.method import hierarchy
@@ -126,7 +127,7 @@ def test_every_finder_has_its_name(tmp_path, monkeypatch):
     home = tmp_path / "Set"
     (tmp_path / "annotations").mkdir()
     np.savez(tmp_path / "annotations" / "Set.npz")
-    kinds = {"auto": Annotated, "annotations": Annotated, "whole": Whole, "templates": Templates}
+    kinds = {"auto": Annotated, "annotations": Annotated, "mtcnn": Mtcnn, "whole": Whole, "templates": Templates}
     assert {name: type(choose(name, home)) for name in kinds} == kinds and set(FINDERS) - set(kinds) == {"retinaface"}
     for words in (("retinaface", home), ("auto", tmp_path / "Other")):
         with pytest.raises(MissingError, match="at .*nowhere.*extract.weights or .SEMDF_WEIGHTS"):
@@ -232,13 +233,19 @@ def test_an_extraction_behind_a_link_is_merged_where_it_may_be_read(apart, tmp_p
 # -- a folder of pictures --------------------------------------------------------------------------------------------
 
 
-def test_pictures_without_weights_name_what_is_missing(tmp_path, monkeypatch):
+def test_pictures_need_neither_weights_nor_landmarks(tmp_path, data, monkeypatch):
+    """MTCNN finds their faces; drawn ones are none."""
     monkeypatch.setenv("SEMDF_WEIGHTS", str(tmp_path / "nowhere"))
     root = pictures(tmp_path / "in", "p1_0", "p2_0")
     for path in root.glob("*.tem"):
         path.unlink()
-    result = CliRunner().invoke(main, ["expand", str(root), str(tmp_path / "out"), "--seed", "1"])
-    assert result.exit_code == 1 and "detection_Resnet50_Final.pth" in result.output and "NAME.tem" in result.output
+    words = ["expand", str(root), str(tmp_path / "out"), "--seed", "1", "--region", "nose", "--workers", "1"]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 1 and "must show a face in some of 2 pictures, found 2 with no face" in result.output
+    for number, path in enumerate(sorted((data / "DiFF" / "DiFF_real").rglob("*.jpg"))[:4]):
+        shutil.copy(path, root / f"p{number}_0.jpg")
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 0 and result.stdout.startswith("4 forgeries, "), result.output
 
 
 def test_pictures_without_a_face_are_counted(tmp_path, monkeypatch):

@@ -75,10 +75,8 @@ def test_shared_settings_reach_mtcnn(home):
 
 
 def test_what_is_missing_or_unknown_is_named(home):
-    with pytest.raises(
-        MissingError,
-        match=r"detection_Resnet50_Final\.pth or .* found neither.*semdf fetch retinaface.*--finder mtcnn.*--finder whole",
-    ):
+    told = r"detection_Resnet50_Final\.pth or .* found neither.*fetch retinaface.*--finder mtcnn.*--finder whole"
+    with pytest.raises(MissingError, match=told):
         choose("retinaface", home)
     with pytest.raises(ParameterError, match="finder must be one of auto, retinaface, .* found 'dlib'"):
         choose("dlib", home)

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from _files import PHOTOS, WEIGHTS, needs_photos, needs_weights
+from PIL import Image
 
 from semdf.errors import DataError, MissingError, ParameterError
 from semdf.extraction.video import read_frames
@@ -70,7 +71,7 @@ def test_all_faces_are_found_and_the_main_one_is_the_largest(shown):
 
 
 def test_one_person_is_kept_through_a_video(data):
-    image, points = frame_of(data, VIDEOS[0])
+    image, _ = frame_of(data, VIDEOS[0])
     other, _ = frame_of(data, VIDEOS[1])
     small = cv2.resize(image, None, fx=0.8, fy=0.8, interpolation=cv2.INTER_AREA)
     scenes = []
@@ -106,6 +107,17 @@ def test_a_picture_of_100_megapixels_is_shrunk_first(shown):
     large = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
     (face,) = Mtcnn().candidates([large])[0]
     assert large.shape[0] * large.shape[1] >= 99_000_000 and distance(face.landmarks, points * scale) < 0.2
+
+
+def test_a_photograph_that_a_camera_turned_is_read_upright(shown, tmp_path):
+    """Its Exif says how it is turned; the face lies where it lies in the upright picture."""
+    image, points = shown
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be shown turned by 90 degrees clockwise
+    Image.fromarray(np.rot90(image).copy()).save(tmp_path / "turned.jpg", exif=exif, quality=95)
+    (upright,) = read_frames(tmp_path / "turned.jpg", 1).images
+    (face,) = Mtcnn().candidates([upright])[0]
+    assert distance(face.landmarks, points) < 0.2
 
 
 def test_faces_do_not_depend_on_threads_nor_on_the_other_frames(shown):
