@@ -10,7 +10,7 @@ import re
 import socket
 import tempfile
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -30,6 +30,7 @@ __all__ = [
     "digest",
     "read_cells",
     "read_json",
+    "read_rows",
     "read_table",
     "read_tensors",
     "read_weights",
@@ -176,6 +177,78 @@ def read_table(path: str | Path, columns: Iterable[str] = ()) -> pd.DataFrame:
     return checked(frame, f"table {_shown(path)}", columns, kinds=path.suffix != ".csv")
 
 
+def read_rows(
+    path: str | Path,
+    columns: Iterable[str],
+    where: Mapping[str, Collection[str]] | None = None,
+    *,
+    optional: Iterable[str] = (),
+    plain: Iterable[str] = (),
+) -> pd.DataFrame:
+    """Some columns of some rows of a large Parquet table. The rest of it is never in memory as a whole.
+
+    Args:
+        path: The table.
+        columns: What is read; the table must have them.
+        where: Of which columns the cells must be among which ones.
+        optional: Further columns, read if the table has them.
+        plain: Columns of text whose cells all differ. Texts of the others become categories, each held once.
+
+    Raises:
+        MissingError: There is no such file.
+        DataError: It cannot be read, lacks a column, or a column is of the wrong kind.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    path = Path(path)
+    if not path.is_file():
+        raise MissingError(f"a table must be at {_shown(path)}, found none: run `make reproduce`")
+    name = f"table {_shown(path)}"
+    where = where or {}
+    columns = list(columns)
+    try:
+        with pq.ParquetFile(path) as file:
+            found = file.schema_arrow.names
+            if missing := [c for c in columns if c not in found]:
+                raise DataError(f"{name} must have the columns {missing}, found {found}")
+            columns += [c for c in optional if c in found]
+            shared = [c for c in columns if kind_of(c) == "text" and c not in plain]
+            parts = []
+            for batch in file.iter_batches(columns=columns):
+                _check_batch(batch, name)
+                for column, among in where.items():
+                    batch = batch.filter(pc.is_in(batch[column], pa.array(list(among), batch[column].type)))
+                whole = pa.Table.from_batches([batch])
+                for column in shared:
+                    at = whole.column_names.index(column)
+                    whole = whole.set_column(at, column, whole[column].dictionary_encode())
+                parts.append(whole)
+            if not parts:
+                return pd.DataFrame({column: [] for column in columns})
+            return pa.concat_tables(parts).unify_dictionaries().to_pandas()[columns]
+    except SemdfError:
+        raise
+    except Exception as error:  # as in `read_table`
+        raise DataError(f"{name} must be readable: {_brief(error)}") from error
+
+
+def _check_batch(batch: Any, name: str) -> None:
+    """Raise DataError unless the columns of an Arrow batch are of the kinds that `semdf.storage.columns` names."""
+    import pyarrow.types as types
+
+    tests = {
+        "text": lambda kind: types.is_string(kind) or types.is_large_string(kind),
+        "whole number": types.is_integer,
+    }
+    for field, cells in zip(batch.schema, batch.columns, strict=True):
+        rule = kind_of(field.name)
+        if rule in tests and not (tests[rule](field.type) and cells.null_count == 0):
+            says = _RULES[rule].says
+            raise DataError(f"{name}: {field.name!r} must be {says}, found {field.type} with {cells.null_count} gaps")
+
+
 def read_cells(path: str | Path) -> pd.DataFrame:
     """Read a CSV file, its cells as text, "" where there is nothing.
 
@@ -232,6 +305,8 @@ class _Rule(NamedTuple):
 
 
 def _all_text(cells: pd.Series) -> bool:
+    if isinstance(cells.dtype, pd.CategoricalDtype):
+        return not cells.isna().any() and _all_text(cells.cat.categories.to_series())
     if cells.isna().any() or pd.api.types.infer_dtype(cells, skipna=False) != "string":
         return False
     return cells.dtype != object or _is_text("".join(cells))

@@ -58,8 +58,9 @@ def train(blocks: dict, run: str, seed: int, faces: Path, expanded: Path) -> Non
     config = configure(run, seed, blocks["train"].model_dump(), read_json(faces / "crop.json"))
     tree = hierarchy.load(config.train.hierarchy)
     manifests = [faces / "manifest.parquet", expanded / "manifest.parquet"]
-    samples = load(manifests, tree, ["train"], datasets=[params.TRAINED])
-    validation = load(manifests, tree, ["val"], datasets=[params.TRAINED])
+    reading = config.train.reading
+    samples = load(manifests, tree, ["train"], datasets=[params.TRAINED], reading=reading)
+    validation = load(manifests, tree, ["val"], datasets=[params.TRAINED], reading=reading)
     folder = checkpoints_of(config, faces, expanded, within=ROOT / "scratch" / "train")
     fit(samples, validation, config, checkpoints=folder)
     click.echo(f"checkpoints in {folder.relative_to(ROOT).as_posix()}")

@@ -19,12 +19,16 @@ from semdf.storage.paths import below
 from semdf.storage.pictures import allow
 
 __all__ = [
+    "BLOCK",
     "FORMATS",
     "Extent",
+    "Header",
     "ShardReader",
     "ShardWriter",
     "decode_image",
+    "decode_into",
     "decode_png",
+    "describe_header",
     "encode_image",
     "encode_png",
     "read_image",
@@ -33,6 +37,16 @@ __all__ = [
 
 #: Larger pictures are not decoded, pixels (ours); no crop is that large.
 LARGEST = 100_000_000
+#: A tar is made of blocks of so many bytes; a header is one, the data of a member are filled up to whole ones.
+BLOCK = 512
+#: The end of a tar: a block of zeros where a header would be.
+_END = bytes(BLOCK)
+#: Places of fields in a header (POSIX.1-1988, ustar).
+_NAME = slice(0, 100)
+_SIZE = slice(124, 135)
+_TYPE = slice(156, 157)
+_MAGIC = slice(257, 262)
+_PREFIX = slice(345, 346)
 #: How pictures are stored, and the ending of their names.
 FORMATS = {"png": ".png", "jpeg": ".jpg"}
 
@@ -87,6 +101,24 @@ def decode_image(data: bytes, name: str = "picture") -> np.ndarray:
     Raises:
         DataError: The bytes are no such picture, or it has more than `LARGEST` pixels.
     """
+    image = _decode(data, name)
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if image.ndim == 3 else image
+
+
+def decode_into(data: bytes, room: np.ndarray, name: str = "picture") -> None:
+    """Put the image of a PNG or JPEG into `room` `[H, W, 3]` uint8 (RGB, contiguous).
+
+    Raises:
+        DataError: As of `decode_image`, or the image has another size than the room.
+    """
+    image = _decode(data, name)
+    if image.shape != room.shape:
+        raise DataError(f"{name}: pictures of one training must have one size, found {image.shape} and {room.shape}")
+    cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=room)
+
+
+def _decode(data: bytes, name: str) -> np.ndarray:
+    """As `decode_image`, but with the channels in the order of OpenCV (BGR)."""
     if not data.startswith((b"\x89PNG", b"\xff\xd8")):
         raise DataError(f"{name}: must be a PNG or JPEG, found {len(data)} bytes that are none")
     allow(data, name, LARGEST)
@@ -97,7 +129,7 @@ def decode_image(data: bytes, name: str = "picture") -> np.ndarray:
         raise DataError(f"{name}: must be a PNG or JPEG, found one that cannot be decoded")
     if image.dtype != np.uint8 or image.shape[2:] not in ((), (3,)):
         raise DataError(f"{name}: must be [H, W, 3] or [H, W] uint8, found {image.shape} {image.dtype}")
-    return np.ascontiguousarray(image[:, :, ::-1]) if image.ndim == 3 else image
+    return image
 
 
 decode_png = decode_image
@@ -195,17 +227,25 @@ class ShardReader:
         """The names, in the order of the file."""
         return tuple(self._index)
 
-    def read(self, member: str) -> bytes:
-        """The bytes of one member.
+    def extent(self, member: str) -> Extent:
+        """Where one member lies.
 
         Raises:
             MissingError: There is no member of that name.
         """
         if member not in self._index:
             raise MissingError(f"{self.path}: must have a member {member!r}, found {len(self)} others")
+        return self._index[member]
+
+    def read(self, member: str) -> bytes:
+        """The bytes of one member.
+
+        Raises:
+            MissingError: There is no member of that name.
+        """
+        extent = self.extent(member)
         if self._handle is None or self._handle.process != os.getpid():
             self._handle = _Handle(os.getpid(), os.open(self.path, os.O_RDONLY))
-        extent = self._index[member]
         return os.pread(self._handle.file, extent.size, extent.offset)
 
     def image(self, member: str) -> np.ndarray:
@@ -232,6 +272,9 @@ def _index(path: Path) -> dict[str, Extent]:
     Raises:
         ValueError: A member does not lie in the file, or not after the one before it: a header may claim any size.
     """
+    quick = _index_of_plain(path)
+    if quick is not None:
+        return quick
     index: dict[str, Extent] = {}
     whole = path.stat().st_size
     last = 0  # where the data of the member before begin
@@ -244,6 +287,57 @@ def _index(path: Path) -> dict[str, Extent]:
             if info.isfile():
                 index[info.name] = Extent(info.offset_data, info.size)
     return index
+
+
+def _index_of_plain(path: Path) -> dict[str, Extent] | None:
+    """The index of a tar whose members are plain files of short names; None for any other, and for a damaged one.
+
+    It does what `tarfile` does, in a tenth of the time: training asks for a million members when it starts. Whatever is
+    not as `ShardWriter` writes it is left to `tarfile`, and so are the errors.
+    """
+    index: dict[str, Extent] = {}
+    with path.open("rb", buffering=0) as file:
+        number = file.fileno()
+        whole = os.fstat(number).st_size
+        place = 0
+        while True:
+            block = os.pread(number, BLOCK, place)
+            if block == _END:
+                return index
+            header = describe_header(block)
+            if header is None or not header.plain:
+                return None
+            place += BLOCK
+            if place + header.size > whole:
+                return None
+            index[header.name] = Extent(place, header.size)
+            place += -(-header.size // BLOCK) * BLOCK
+
+
+class Header(NamedTuple):
+    """What the header of a member says.
+
+    Attributes:
+        name: Of the member; cut short or changed unless it is `plain`.
+        size: Of its data, bytes.
+        plain: Whether the member is a file whose whole name stands in this header.
+    """
+
+    name: str
+    size: int
+    plain: bool
+
+
+def describe_header(block: bytes) -> Header | None:
+    """What a block of a tar says if it is the header of a member; else None."""
+    if len(block) < BLOCK or block[_MAGIC] != b"ustar":
+        return None
+    octal = block[_SIZE]
+    if octal.strip(b"01234567"):
+        return None
+    name = block[_NAME].rstrip(b"\0")
+    plain = block[_TYPE] == b"0" and block[_PREFIX] == b"\0" and name.isascii() and b"\0" not in name
+    return Header(name.decode(errors="replace"), int(octal, 8), plain)
 
 
 @lru_cache(maxsize=64)

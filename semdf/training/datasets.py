@@ -1,4 +1,4 @@
-"""Samples: pictures in memory with their label rows, read from manifests, chosen by row or by person."""
+"""Samples: pictures, in memory or in their tars, with their label rows; chosen by row or by person."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,16 +17,20 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-from semdf.artifacts import read_table, writing
+from semdf.artifacts import read_rows, read_table, writing
 from semdf.errors import DataError
 from semdf.method.hierarchy import Hierarchy
-from semdf.storage.columns import TRAINING_INPUT
+from semdf.storage.columns import TRAINING_INPUT, kind_of
 from semdf.storage.tars import read_image
+from semdf.training.stream import Stream, find
 
-__all__ = ["COLUMNS", "IN_MEMORY", "HoldOut", "Samples", "hold_out", "load", "select"]
+__all__ = ["COLUMNS", "IN_MEMORY", "HoldOut", "Reading", "Samples", "as_categories", "hold_out", "load", "select"]
 
 #: What a manifest must tell of every sample.
 COLUMNS = TRAINING_INPUT
+
+#: How the pictures of samples are read: all before training, or each when it is drawn.
+Reading = Literal["memory", "stream"]
 
 #: Pictures of more bytes than this are kept in a nameless file of $TMPDIR that is mapped into memory (ours).
 IN_MEMORY = 8 << 30
@@ -38,7 +42,8 @@ class Samples:
 
     Attributes:
         rows: The manifest's rows with status "ok".
-        images: [n, H, W, 3] uint8, sRGB; many of them lie in a nameless file, see `IN_MEMORY`.
+        images: [n, H, W, 3] uint8, sRGB. A tensor (if large, in a nameless file, see `IN_MEMORY`), or a stream, whose
+            pictures are read when they are drawn.
         targets: [n, N] float32, the label rows.
         observed: [n, N] bool, False where a label row leaves a node open.
         partner: [n] int64, the index of a fake's pristine source in the same frame (or see `training.pairs`); -1 for
@@ -46,7 +51,7 @@ class Samples:
     """
 
     rows: pd.DataFrame
-    images: Tensor
+    images: Tensor | Stream
     targets: Tensor
     observed: Tensor
     partner: Tensor
@@ -66,36 +71,70 @@ class Samples:
 
 
 def load(
-    manifests: Sequence[Path], hierarchy: Hierarchy, splits: Sequence[str], *, datasets: Sequence[str] = ()
+    manifests: Sequence[Path],
+    hierarchy: Hierarchy,
+    splits: Sequence[str],
+    *,
+    datasets: Sequence[str] = (),
+    reading: Reading = "memory",
 ) -> Samples:
-    """Read the usable rows of some splits, their pictures and label rows into memory.
+    """Read the usable rows of some splits and their label rows, and their pictures or where these are.
 
     Args:
         manifests: Their tars lie beside them.
         datasets: Whose rows are read; none named: all.
+        reading: "memory" reads all pictures now. "stream" leaves them in their tars, and reads of the tables what
+            training needs: `COLUMNS` without the names of pictures, `target` and `source`.
 
     Raises:
-        DataError: Nothing is left, or pictures differ in size.
+        DataError: Nothing is left, or pictures differ in size (which a stream finds when it reads them).
+        MissingError: A tar or a picture is not there.
         WriteError: The pictures need a file (`IN_MEMORY`), and the disk has no room for it.
     """
-    tables = []
-    for manifest in manifests:
-        table = read_table(manifest, COLUMNS).assign(folder=str(Path(manifest).parent))
-        chosen = (table["status"] == "ok") & table["split"].isin(list(splits))
-        if datasets:
-            chosen &= table["dataset"].isin(list(datasets))
-        tables.append(table[chosen])
+    read = _read_whole if reading == "memory" else _read_needed
+    tables = [read(Path(manifest), list(splits), list(datasets)) for manifest in manifests]
     rows = pd.concat(tables, ignore_index=True)
     if rows.empty:
         raise DataError(f"manifests must hold rows of status 'ok' of the splits {list(splits)}, found none")
-    labels = rows["label"].tolist()
+    if reading == "memory":
+        images: Tensor | Stream = _read_images(rows)
+        rows = rows.drop(columns="folder")
+    else:
+        images = find(rows)
+        rows = as_categories(rows.drop(columns=["folder", "shard", "member", "status"]))
+    codes, labels = pd.factorize(rows["label"])
     return Samples(
-        rows=rows.drop(columns="folder"),
-        images=_read_images(rows),
-        targets=torch.from_numpy(np.stack([hierarchy.label(name) for name in labels])),
-        observed=torch.from_numpy(np.stack([hierarchy.observed(name) for name in labels])),
+        rows=rows,
+        images=images,
+        targets=torch.from_numpy(np.stack([hierarchy.label(name) for name in labels])[codes]),
+        observed=torch.from_numpy(np.stack([hierarchy.observed(name) for name in labels])[codes]),
         partner=_partners(rows),
     )
+
+
+def _read_whole(manifest: Path, splits: list[str], datasets: list[str]) -> pd.DataFrame:
+    """The usable rows of a manifest, with all its columns and its folder."""
+    table = read_table(manifest, COLUMNS).assign(folder=str(manifest.parent))
+    chosen = (table["status"] == "ok") & table["split"].isin(splits)
+    if datasets:
+        chosen &= table["dataset"].isin(datasets)
+    return table[chosen]
+
+
+def _read_needed(manifest: Path, splits: list[str], datasets: list[str]) -> pd.DataFrame:
+    """The same rows, with the columns that a stream needs."""
+    where = {"status": ["ok"], "split": splits}
+    if datasets:
+        where["dataset"] = datasets
+    columns = [column for column in COLUMNS if column != "sample"]
+    table = read_rows(manifest, columns, where, optional=("target", "source"), plain=("member",))
+    return table.assign(folder=pd.Categorical([str(manifest.parent)] * len(table)))
+
+
+def as_categories(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with every text held once: of a million rows each column then takes some MB."""
+    texts = [column for column in rows if kind_of(column) == "text"]
+    return rows.assign(**{column: rows[column].astype("category") for column in texts})
 
 
 def _read_images(rows: pd.DataFrame) -> Tensor:
@@ -125,14 +164,20 @@ def _room(*shape: int) -> Tensor:
 
 
 def _partners(rows: pd.DataFrame) -> Tensor:
-    """[n] the index of each row's pristine source in the same frame; -1 where there is none."""
-    places = {}
-    for place, key in enumerate(zip(rows["video"], rows["frame"], strict=True)):
-        places[key] = place
-    partner = []
-    for pristine, frame in zip(rows["pristine"], rows["frame"], strict=True):
-        partner.append(places.get((pristine, frame), -1) if pristine else -1)
-    return torch.tensor(partner)
+    """[n] the index of each row's pristine source in the same frame, the last of several; -1 where there is none."""
+    count = len(rows)
+    videos = pd.concat([rows["video"].astype("str"), rows["pristine"].astype("str")], ignore_index=True)
+    codes, _ = pd.factorize(videos)
+    frame = rows["frame"].to_numpy(np.int64)
+    frame = frame - frame.min()
+    span = frame.max() + 1
+    own = codes[:count] * span + frame
+    wanted = codes[count:] * span + frame
+    order = np.argsort(own, kind="stable")
+    last = np.searchsorted(own[order], wanted, side="right") - 1
+    place = order[last]
+    known = (last >= 0) & (own[place] == wanted) & (rows["pristine"] != "").to_numpy()
+    return torch.from_numpy(np.where(known, place, -1))
 
 
 def select(samples: Samples, chosen: np.ndarray) -> Samples:
@@ -147,10 +192,14 @@ def select(samples: Samples, chosen: np.ndarray) -> Samples:
     new_place = np.full(len(samples) + 1, -1)  # the last entry is for the partner -1, which stays -1
     new_place[kept] = np.arange(len(kept))
     indices = torch.from_numpy(kept)
-    room = _room(len(kept), *samples.images.shape[1:])
+    if isinstance(samples.images, Stream):
+        images: Tensor | Stream = samples.images.select(kept)
+    else:
+        room = _room(len(kept), *samples.images.shape[1:])
+        images = torch.index_select(samples.images, 0, indices, out=room)
     return Samples(
         rows=samples.rows.iloc[kept].reset_index(drop=True),
-        images=torch.index_select(samples.images, 0, indices, out=room),
+        images=images,
         targets=samples.targets[indices],
         observed=samples.observed[indices],
         partner=torch.from_numpy(new_place[samples.partner[indices].numpy()]),

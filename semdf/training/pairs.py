@@ -83,8 +83,9 @@ def nearest_frames(samples: Samples) -> Samples:
     partner = samples.partner.numpy().copy()
     fake = (samples.targets[:, 0] > 0.5).numpy()
     lost = (partner < 0) & fake & (rows["pristine"] != "").to_numpy()
-    table = pd.DataFrame({"video": rows["video"], "frame": rows["frame"], "at": np.arange(len(rows))})
-    asked = table[lost].assign(video=rows.loc[lost, "pristine"]).sort_values("frame")
+    videos = rows["video"].astype("str")
+    table = pd.DataFrame({"video": videos, "frame": rows["frame"], "at": np.arange(len(rows))})
+    asked = table[lost].assign(video=rows.loc[lost, "pristine"].astype("str")).sort_values("frame")
     sources = table.rename(columns={"at": "source"}).sort_values(["frame", "source"])
     found = pd.merge_asof(asked, sources, on="frame", by="video", direction="nearest").dropna(subset="source")
     partner[found["at"].to_numpy(int)] = found["source"].to_numpy(int)
@@ -104,7 +105,7 @@ def partners(samples: Samples) -> pd.DataFrame:
     paired = partner >= 0
     same = paired & (rows["frame"].to_numpy() == samples.rows["frame"].to_numpy()[partner])
     columns = {"fakes": True, "same_frame": same, "other_frame": paired & ~same, "left_out": ~paired}
-    return pd.DataFrame(columns, index=rows["manipulation"]).groupby(level=0).sum()
+    return pd.DataFrame(columns, index=rows["manipulation"].astype("str")).groupby(level=0).sum()
 
 
 def _paired(samples: Samples) -> Tensor:

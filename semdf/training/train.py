@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count, repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,15 +21,15 @@ from semdf.method import weighting
 from semdf.method.losses import CrossEntropy, Fidelity
 from semdf.method.model import Detector
 from semdf.params import Train
-from semdf.training import determinism, distributed, perturb
-from semdf.training.camera import shoot
+from semdf.training import determinism, distributed
+from semdf.training.batches import Seen, steps
 from semdf.training.checkpoints import keep, resume
 from semdf.training.datasets import Samples, hold_out, select
-from semdf.training.pairs import count_batches, nearest_frames, pair_batches, shuffled_batches
+from semdf.training.pairs import count_batches, nearest_frames
 from semdf.training.runs import Config, build, weights_of
 from semdf.training.schedules import warm_cosine, waves
 from semdf.training.scoring import score_pictures
-from semdf.training.views import Part, views
+from semdf.training.stream import Stream, ahead
 
 __all__ = ["Record", "checkpoints_of", "fit", "predict"]
 
@@ -41,6 +39,8 @@ BATCH_NAMES = ("images", "targets", "observed")
 
 #: Fields of `Samples` that are handed to other processes in one file.
 TENSORS = ("images", "targets", "observed", "partner")
+#: Fields of `Stream` that say where its pictures are.
+PLACES = ("number", "offset", "size")
 
 
 @dataclass(frozen=True)
@@ -176,20 +176,19 @@ def _epoch(training: _Training, levels: _Levels, epoch: int, checkpoints: Path |
     config = training.config
     model = training.model
     model.train()
-    lowers = tqdm(
-        _batches(levels.lower, config, (config.seed, epoch, 0)),
+    upper_samples = levels.upper if weighting.needs_upper(training.strategy) else None
+    drawn = tqdm(
+        steps(levels.lower, upper_samples, config, epoch, model.image_size),
         total=training.steps,
         desc=f"epoch {epoch + 1}/{config.train.epochs}",
         mininterval=5,
         leave=False,
         disable=distributed.rank() > 0,
     )
-    needed = weighting.needs_upper(training.strategy)
-    uppers = _uppers(levels.upper, config, epoch) if needed else repeat(None)
     losses = []
-    for drawn, drawn_upper in zip(lowers, uppers, strict=False):  # there is no end of upper batches
-        lower = _prepare(model, config, drawn)
-        upper = None if drawn_upper is None else _prepare(model, config, drawn_upper)
+    for step in drawn:
+        lower = _batch(model, config, levels.lower, step.lower)
+        upper = None if step.upper is None else _batch(model, config, levels.upper, step.upper)
         try:
             record = _gradient(training, lower, upper)
         except SemdfError as error:
@@ -228,7 +227,8 @@ def _gradient(training: _Training, lower: Batch, upper: Batch | None) -> weighti
 def _measure(training: _Training, epoch: int, losses: list[list[float]], validation: Samples) -> dict[str, Any]:
     """The row of the history that belongs to an epoch whose steps had these losses."""
     config = training.config
-    p = predict(training.model, validation, resample=config.crop.resampled)[:, 0]
+    readers = config.train.readers
+    p = predict(training.model, validation, resample=config.crop.resampled, readers=readers)[:, 0]
     row: dict[str, Any] = {"epoch": epoch + 1}
     for task, loss in zip(training.tasks, np.mean(losses, 0).tolist(), strict=True):
         row[f"loss_{task}"] = loss
@@ -239,18 +239,41 @@ def _measure(training: _Training, epoch: int, losses: list[list[float]], validat
     return row
 
 
-def predict(model: Detector, samples: Samples, *, batch: int = 64, resample: bool = False) -> np.ndarray:
-    """Marginals [n, N] of all samples in the deterministic view; each process of a group does some of the batches."""
+def predict(
+    model: Detector, samples: Samples, *, batch: int = 64, resample: bool = False, readers: int = 0
+) -> np.ndarray:
+    """Marginals [n, N] of all samples in the deterministic view; each process of a group does some of the batches.
+
+    Args:
+        readers: Processes that read the pictures of a stream ahead.
+    """
     model.eval()
+    images = samples.images
+    parts = [range(start, min(start + batch, len(samples))) for start in range(0, len(samples), batch)]
+    mine = parts[distributed.rank() :: distributed.size()]
+    pictures = ahead(_Pictures(images), mine, readers if isinstance(images, Stream) else 0)
 
-    def marginals(images: Tensor) -> Tensor:
-        return score_pictures(model, images, batch=batch, resample=resample)
+    def marginals(_: range) -> Tensor:  # parts are asked for in the order in which they are read
+        return score_pictures(model, next(pictures), batch=batch, resample=resample)
 
-    return distributed.spread(marginals, samples.images.split(batch)).numpy()
+    return distributed.spread(marginals, parts).numpy()
+
+
+@dataclass(frozen=True)
+class _Pictures:
+    """Some pictures that follow each other."""
+
+    images: Tensor | Stream
+
+    def __call__(self, part: range) -> Tensor:
+        return self.images[part.start : part.stop]
 
 
 def checkpoints_of(config: Config, *folders: Path, within: Path) -> Path:
     """Where the checkpoints of this training lie: a folder of `within` that depends on everything it reads.
+
+    Of tars that are read as a stream, it depends on their sizes and the times of their last change, not on all their
+    bytes. How many readers there are makes no difference.
 
     Args:
         folders: Of the manifests and tars of its pictures.
@@ -258,11 +281,16 @@ def checkpoints_of(config: Config, *folders: Path, within: Path) -> Path:
     from semdf.dependencies import sources  # needs nbformat, which only the pipeline has
 
     files = [folder / "manifest.parquet" for folder in folders]
-    files += sorted(path for folder in folders for path in folder.rglob("*.tar"))
+    tars = sorted(path for folder in folders for path in folder.rglob("*.tar"))
+    if config.train.reading == "stream":
+        stamps = [[tar.name, tar.stat().st_size, tar.stat().st_mtime_ns] for tar in tars]
+    else:
+        stamps = []
+        files += tars
     files += sources("training.train")
     if start := weights_of(config.train):
         files.append(start)
-    return within / digest(config.model_dump(), *files)
+    return within / digest(config.model_dump(exclude={"train": {"reading", "readers"}}), *stamps, *files)
 
 
 def _launch(samples: Samples, validation: Samples, config: Config, checkpoints: Path | None) -> Record:
@@ -287,14 +315,24 @@ def _work(handover: Path, config: Config, checkpoints: Path) -> None:
 
 
 def _hand_over(samples: Samples, folder: Path) -> None:
+    """Write samples for other processes: their pictures, or, of a stream, where these are."""
     write_table(samples.rows, folder / "rows.parquet")
+    images = samples.images
+    tensors: dict[str, Any] = {name: getattr(samples, name) for name in TENSORS}
+    if isinstance(images, Stream):
+        places = {name: torch.from_numpy(getattr(images, name)) for name in PLACES}
+        tensors["images"] = {"tars": list(images.tars), "side": list(images.side), **places}
     with atomic(folder / "tensors.pt") as draft:
-        torch.save({name: getattr(samples, name) for name in TENSORS}, draft)
+        torch.save(tensors, draft)
 
 
 def _take_over(folder: Path) -> Samples:
     """The pictures stay in the file, of which the processes share one copy in memory."""
     tensors = torch.load(folder / "tensors.pt", weights_only=True, mmap=True)
+    found = tensors["images"]
+    if isinstance(found, dict):
+        places = {name: found[name].numpy() for name in PLACES}
+        tensors["images"] = Stream(tuple(found["tars"]), side=tuple(found["side"]), **places)
     return Samples(read_table(folder / "rows.parquet"), **tensors)
 
 
@@ -322,69 +360,14 @@ class _Kind(NamedTuple):
     decays: bool
 
 
-class _Drawn(NamedTuple):
-    """A batch before it is cut: samples, the indices [B] of its pictures, and the random source of their views."""
-
-    samples: Samples
-    indices: Tensor
-    random: np.random.Generator
-
-
-def _batches(samples: Samples, config: Config, seed: tuple[int, ...]) -> Iterator[_Drawn]:
-    """One pass of batches."""
-    draw = pair_batches if config.train.paired else shuffled_batches
-    random = np.random.default_rng((*seed, 1))
-    for indices in draw(samples, config.train.batch, config.train.pairs, seed):
-        yield _Drawn(samples, indices, random)
-
-
-def _uppers(samples: Samples, config: Config, epoch: int) -> Iterator[_Drawn]:
-    """Batches of the upper level without end: another order of the same list, as released, or held-out people."""
-    seed = (config.seed, epoch, 1)
-    yield from _batches(samples, config, seed)
-    for again in count(1):
-        yield from _batches(samples, config, (*seed, again))
-
-
-def _prepare(model: Detector, config: Config, drawn: _Drawn) -> Batch:
-    """This process's share of a batch; random views are drawn for the whole of it."""
-    t = config.train
-    size = len(drawn.indices)
-    mine = distributed.share(size)
-    indices = drawn.indices[mine]
-    pictures = drawn.samples.images[indices]
-    # a fake and its source, which is half a batch further on, get the same numbers if they are to be seen alike
-    views_drawn = size // 2 if t.paired and t.same_view else size
-    if t.camera:
-        seeds = _seeds(drawn.random, views_drawn)
-        seen = [
-            shoot(pictures[k].numpy(), t.camera, seeds[place % views_drawn]) for k, place in enumerate(mine.tolist())
-        ]
-        pictures = torch.from_numpy(np.stack(seen))
-    if t.augment == "sjedd":
-        randoms = drawn.random.spawn(size)  # leaves the random source of the views as it was
-        pictures = torch.from_numpy(perturb.augment(pictures.numpy(), [randoms[place] for place in mine.tolist()]))
-    images = views(
-        pictures,
-        model.image_size,
-        drawn.random,
-        resample=config.crop.resampled,
-        crop=t.random_crop,
-        flip=t.flip,
-        within=Part(mine % views_drawn, views_drawn),
-    )
+def _batch(model: Detector, config: Config, samples: Samples, seen: Seen) -> Batch:
+    """A batch as the objective takes it."""
     where = next(model.parameters()).device
-    inputs = model.normalise(images.to(where))
-    targets = drawn.samples.targets[indices].to(where)
+    inputs = model.normalise(seen.images.to(where))
+    targets = samples.targets[seen.indices].to(where)
     if config.variant.unobserved == "masked":
-        return inputs, targets, drawn.samples.observed[indices].to(where)
+        return inputs, targets, samples.observed[seen.indices].to(where)
     return inputs, targets
-
-
-def _seeds(random: np.random.Generator, count: int) -> list[np.random.SeedSequence]:
-    """New seeds from a generator, whose numbers stay as they were."""
-    seeds: Any = random.bit_generator.seed_seq
-    return seeds.spawn(count)
 
 
 def _options(config: Config, optimiser: torch.optim.AdamW) -> dict[str, object]:

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from semdf.errors import DataError
 
-__all__ = ["Part", "views"]
+__all__ = ["Cuts", "Part", "cut_out", "draw_cuts", "scaled", "views"]
 
 
 class Part(NamedTuple):
@@ -24,6 +24,20 @@ class Part(NamedTuple):
 
     places: Tensor
     batch: int
+
+
+class Cuts(NamedTuple):
+    """Where views are cut out of pictures.
+
+    Attributes:
+        tops: [n] int64, pixels.
+        lefts: [n] int64, pixels.
+        mirrored: [n] bool.
+    """
+
+    tops: np.ndarray
+    lefts: np.ndarray
+    mirrored: np.ndarray
 
 
 def views(
@@ -57,39 +71,61 @@ def views(
         DataError: The pictures are smaller than `size`.
     """
     if resample:
-        images = _scaled(images, size)
+        images = scaled(images, size)
     count, height, width = images.shape[:3]
-    if size > min(height, width):
-        raise DataError(
-            f"crops must be at least as large as the {size} px that the network sees, found {height} x {width}"
-        )
-    centre_top = (height - size) // 2
-    centre_left = (width - size) // 2
     if random is None:
-        cut = images[:, centre_top : centre_top + size, centre_left : centre_left + size]
+        top, left = _centre(height, width, size)
+        cut = images[:, top : top + size, left : left + size]
         return cut.permute(0, 3, 1, 2)
+    part = within or Part(torch.arange(count), count)
+    return cut_out(images, size, draw_cuts(height, width, size, random, part, crop=crop, flip=flip))
 
-    places, total = within or Part(torch.arange(count), count)
+
+def draw_cuts(
+    height: int, width: int, size: int, random: np.random.Generator, part: Part, *, crop: bool, flip: bool
+) -> Cuts:
+    """Where `views` cuts the pictures of a part; it draws for the whole batch.
+
+    Raises:
+        DataError: The pictures are smaller than `size`.
+    """
+    centre_top, centre_left = _centre(height, width, size)
     # all three are drawn whether they are used or not, so that `crop` and `flip` change nothing else
-    tops = random.integers(0, height - size + 1, total)
-    lefts = random.integers(0, width - size + 1, total)
-    mirrored = random.random(total) < 0.5
+    tops = random.integers(0, height - size + 1, part.batch)
+    lefts = random.integers(0, width - size + 1, part.batch)
+    mirrored = random.random(part.batch) < 0.5
     if not crop:
         tops = np.full_like(tops, centre_top)
         lefts = np.full_like(lefts, centre_left)
     if not flip:
         mirrored = np.zeros_like(mirrored)
+    places = part.places.numpy()
+    return Cuts(tops[places], lefts[places], mirrored[places])
 
+
+def cut_out(images: Tensor, size: int, cuts: Cuts) -> Tensor:
+    """The views `[n, 3, size, size]` that are cut out of pictures `[n, H, W, 3]`."""
     seen = []
-    for image, place in zip(images, places.tolist(), strict=True):
-        top = tops[place]
-        left = lefts[place]
+    for image, top, left, mirror in zip(images, *(part.tolist() for part in cuts), strict=True):
         view = image[top : top + size, left : left + size]
-        seen.append(view.flip(1) if mirrored[place] else view)
+        seen.append(view.flip(1) if mirror else view)
     return torch.stack(seen).permute(0, 3, 1, 2)
 
 
-def _scaled(images: Tensor, size: int) -> Tensor:
+def _centre(height: int, width: int, size: int) -> tuple[int, int]:
+    """Top and left of the view in the middle.
+
+    Raises:
+        DataError: The pictures are smaller than the view.
+    """
+    if size > min(height, width):
+        raise DataError(
+            f"crops must be at least as large as the {size} px that the network sees, found {height} x {width}"
+        )
+    return (height - size) // 2, (width - size) // 2
+
+
+def scaled(images: Tensor, size: int) -> Tensor:
     """The pictures `[n, H, W, 3] uint8` scaled to `size` x `size` pixels."""
     planes = images.permute(0, 3, 1, 2).float()
     scaled = functional.interpolate(planes, size=(size, size), mode="bicubic", antialias=True, align_corners=False)
