@@ -267,7 +267,8 @@ def test_weights_are_read_once_for_all_files(run, picture, untrained):
     weights, calls = untrained
     files = [picture(f"{name}.png", 9) for name in "abc"]
     result = run("score", *files, "--weights", weights)
-    assert len(result.output.splitlines()) == 3 and "no face" in result.output and len(calls) == 1
+    assert len(result.stdout.splitlines()) == 3 and "no face" in result.stdout and len(calls) == 1
+    assert result.stderr == "faces found by retinaface_mobile0.25\n"
 
 
 @pytest.mark.filterwarnings("ignore:.*must have the SHA-256")
