@@ -18,6 +18,7 @@ from semdf.faces.choose import FINDERS, choose
 if TYPE_CHECKING:
     import pandas as pd
 
+    from semdf.explanation.card import Card
     from semdf.explanation.verdict import Detector, Verdict
     from semdf.faces.finders import FaceFinder
     from semdf.faces.parsing import Parser
@@ -102,7 +103,7 @@ def main() -> None:
 
 @main.command()
 @click.argument("files", nargs=-1, required=True, type=PATH)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line: path, status, p.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, with all numbers.")
 @click.option(
     "--model",
     type=PATH,
@@ -131,32 +132,119 @@ def score(
     annotations: Path | None,
     longest: int,
 ) -> None:
-    """Say of each picture or video in FILES whether it is a fake, and what was altered.
+    """Say of each face in FILES, pictures and videos, whether it was forged, and how often such an answer is wrong.
 
-    A file without an answer gets a line that says why; so does a video that breaks off, with the answer
-    on what there is of it. The exit code is then 1. Weights or annotations that cannot be read stop everything before
-    the first file.
+    Of a picture all faces are answered, the largest first; of a video the largest face of its frames. The answers are
+    "forged", "no sign of forgery found" and "cannot tell". What was measured about the detector lies in a card beside
+    its weights (see `semdf card`); a detector without one gets no answer, only its probability.
+
+    A file without a face that could be scored gets a line that says why; so does a video that breaks off, with the
+    answer on what there is of it. The exit code is then 1. Weights or annotations that cannot be read stop everything
+    before the first file.
     """
-    from semdf.explanation.verdict import sentence
+    from semdf.explanation import wording
+    from semdf.explanation.verdict import record
 
     detector = _detector(outside, model)
+    card = _card(outside, model, detector)
     finders = [_finder(path, finder, weights, annotations, longest) for path in files]
     if finder == "auto" and not as_json:
         for line in _found_by(finders):
             click.echo(line, err=True)
     failed = 0
+    answered = 0
     for path, faces in zip(files, finders, strict=True):
-        verdict = _judge(path, detector, frames, faces)
+        verdict = _judge(path, detector, frames, faces, card)
         failed += verdict.status != "ok"
+        answered += verdict.answered
         if as_json:
-            click.echo(json.dumps({"path": verdict.path, "status": verdict.status, "p": verdict.p or None}))
+            click.echo(json.dumps(record(verdict, card)))
         else:
-            click.echo(sentence(verdict, detector.hierarchy))
+            click.echo("\n".join(wording.lines(verdict, card)))
         if explain and verdict.answered:
             from semdf.explanation.figure import save
 
-            click.echo(f"{save(verdict, detector, explain)}", err=as_json)
+            for figure in save(verdict, detector, explain, card):
+                click.echo(f"{figure}", err=as_json)
+    if answered and not as_json:
+        click.echo(wording.LIMIT)
     sys.exit(1 if failed else 0)
+
+
+@main.command()
+@click.argument("faces", type=FOLDER)
+@click.option("--data", required=True, help="Data set of the people that temperature and bounds are fitted on.")
+@click.option("--split", default="val", show_default=True, help="Of that data set: people whom training did not see.")
+@click.option(
+    "--other",
+    "others",
+    multiple=True,
+    help="Another split whose faces are answered, of all data sets; may be given several times.  [default: none]",
+)
+@click.option("--trained/--untrained", default=True, show_default=True, help="On other people of that data set.")
+@click.option("--expanded", type=FOLDER, help="Folder of `semdf expand`: what the detector names and where it points.")
+@click.option("--count", type=click.IntRange(1), default=60, show_default=True, help="Forgeries a region for its maps.")
+@click.option("--batch", type=click.IntRange(1), default=64, show_default=True, help="Crops that are scored together.")
+@click.option("--model", type=PATH, help="As of `semdf score`.")
+@click.option("--detector", "outside", metavar="NAME", help="As of `semdf score`.")
+@click.option("--device", default="cpu", show_default=True, help="Where the detector runs, such as cuda.")
+def card(
+    faces: Path,
+    expanded: Path | None,
+    others: tuple[str, ...],
+    model: Path | None,
+    outside: str | None,
+    device: str,
+    **options: Any,
+) -> None:
+    """Measure a detector on the faces in FACES, a folder of `semdf extract`, and write its card beside its weights.
+
+    The card holds the temperature, the bounds of the three answers, their error rates, and the faces that all of it was
+    measured on. `semdf score` and `semdf app` say no more than it allows.
+    """
+    from semdf.explanation import card as cards
+    from semdf.explanation.measuring import measure_detector
+
+    detector = _detector(outside, model, device)
+    where = _where(outside, model, detector)
+    made = measure_detector(
+        detector,
+        faces / "manifest.parquet",
+        weights=cards.of_weights(where),
+        others=others,
+        expanded=expanded / "manifest.parquet" if expanded else None,
+        **options,
+    )
+    click.echo(cards.write(made, where))
+
+
+@main.command()
+@click.option("--model", type=PATH, help="As of `semdf score`.")
+@click.option("--detector", "outside", metavar="NAME", help="As of `semdf score`.")
+@click.option("--frames", type=click.IntRange(1), default=32, show_default=True, help="Frames a video.")
+@click.option("--port", type=click.IntRange(0, 65535), default=7860, show_default=True, help="0: any that is free.")
+@click.option("--open/--no-open", "show", default=True, show_default=True, help="Open the page in a browser.")
+@_finder_options
+def app(
+    model: Path | None,
+    outside: str | None,
+    frames: int,
+    port: int,
+    show: bool,
+    finder: str,
+    weights: Path | None,
+    annotations: Path | None,
+    longest: int,
+) -> None:
+    """Show a page on this machine: drop a picture or video, see its faces and their answers.
+
+    The page can be reached from this machine alone, asks no other host for anything, and keeps no file.
+    """
+    from semdf.app.server import serve
+
+    detector = _detector(outside, model)
+    found = choose(finder, Path(), annotations=annotations, weights=weights, stand_in=True, longest=longest)
+    serve(detector, found, _card(outside, model, detector), frames=frames, port=port, show=show)
 
 
 @main.command()
@@ -405,7 +493,7 @@ def expand(
     join OUT` puts them together.
     """
     from semdf import layouts
-    from semdf.artifacts import write_table
+    from semdf.artifacts import read_rows, write_table
     from semdf.extraction.check import beside
     from semdf.forging.expand import expand as run
     from semdf.forging.presets import choose as choose_preset
@@ -416,15 +504,18 @@ def expand(
     extracted = faces.is_file() or (faces / "manifest.parquet").is_file()
     if shard and not extracted:  # with a folder of pictures, each shard would cut out all faces
         raise MissingError(f"faces: with --shard, {faces} must have the manifest of `semdf extract`, found none")
-    parser = None if extracted else _parser(chosen, None)
-    root, table = faces_of(faces, out / "pictures", size=size, identity=identity)
-    if not extracted:
-        for line in beside(faces, table, layouts.load("pictures")):
-            click.echo(line, err=True)
+    crops: pd.DataFrame | Path
     if extracted:
-        parser = _parser(chosen, table)
+        crops = faces if faces.is_file() else faces / "manifest.parquet"
+        root = crops.parent
+        parser = _parser(chosen, read_rows(crops, ["regions_member", "status"], plain=["regions_member"]))
+    else:
+        parser = _parser(chosen, None)
+        root, crops = faces_of(faces, out / "pictures", size=size, identity=identity)
+        for line in beside(faces, crops, layouts.load("pictures")):
+            click.echo(line, err=True)
     made = run(
-        table,
+        crops,
         root,
         out,
         preset=chosen,
@@ -450,8 +541,8 @@ def export(sources: tuple[Path, ...], out: Path, to: str) -> None:  # noqa: ARG0
 
     SOURCES are folders of `semdf extract`, `semdf merge` or `semdf expand`, such as the faces and their expansion.
 
-    deepfakebench: OUT gets frames, masks and landmarks in folders, a list in JSON for each data set, and the labels that
-    DeepfakeBench's configuration must know (label_dict.yaml).
+    deepfakebench: OUT gets frames, masks and landmarks in folders, a list in JSON for each data set, and the labels
+    that DeepfakeBench's configuration must know (label_dict.yaml).
     """
     from semdf.forging.export import to_deepfakebench
 
@@ -496,15 +587,31 @@ def _detector(outside: str | None, model: Path | None, device: str = "cpu") -> A
     return load_detector(folder) if device == "cpu" else load_detector(folder, device)
 
 
-def _judge(path: Path, detector: Detector, frames: int, faces: FaceFinder | MissingError) -> Verdict:
+def _where(outside: str | None, model: Path | None, detector: Any) -> Path:
+    """The place of a detector of `_detector`: its file of weights, or a run's folder."""
+    if outside is not None:
+        return detector.path
+    from semdf.evaluation.detector import find_detector
+
+    return model or find_detector()
+
+
+def _card(outside: str | None, model: Path | None, detector: Any) -> Card | None:
+    """The card of a detector of `_detector`."""
+    from semdf.explanation import card as cards
+
+    return cards.read(_where(outside, model, detector))
+
+
+def _judge(path: Path, detector: Detector, frames: int, faces: FaceFinder | MissingError, card: Card | None) -> Verdict:
     """The verdict on one file; its status is what is missing for finding its faces, if anything is."""
     from semdf.explanation.verdict import Verdict, judge
     from semdf.faces.finders import Whole
 
     if not isinstance(faces, MissingError):
-        return judge(path, detector, faces, frames)
+        return judge(path, detector, faces, frames, card)
     broken = judge(path, detector, Whole(), frames)  # the file itself may be what is wrong
-    return broken if not broken.answered else Verdict(str(path), str(faces), {})
+    return broken if not broken.answered else Verdict(str(path), str(faces))
 
 
 def _found_by(finders: Sequence[FaceFinder | MissingError]) -> list[str]:

@@ -27,7 +27,7 @@ import semdf.extraction.one_video
 import semdf.forging.expand
 from semdf.cli import main
 from semdf.errors import MissingError
-from semdf.explanation.verdict import Verdict, sentence
+from semdf.explanation.wording import LIMIT
 from semdf.faces import retinaface
 from semdf.method import hierarchy
 from semdf.storage.tars import encode_png
@@ -74,18 +74,19 @@ def picture(tmp_path):
 
 def test_a_sentence_for_each_file(run, picture):
     result = run("score", "--finder", "whole", picture("a.png", 230), picture("b.png", 20))
-    fake, real = result.output.splitlines()
+    fake, real, last = result.output.splitlines()
     assert result.exit_code == 0
-    assert fake.endswith("a.png, 1 frame: Fake (90 %). Physical inconsistency (90 %). Regions: mouth (90 %).")
-    assert real.endswith(", 1 frame: Real (92 %).")
+    assert "a.png, face 1 of 1: probability of a forgery 90 %" in fake and "Nothing was measured" in fake
+    assert "b.png, face 1 of 1: probability of a forgery 8 %" in real and last == LIMIT
 
 
 def test_json_has_one_object_a_line(run, picture, tmp_path):
     clip = write_video(tmp_path / "c.mp4", [np.full((64, 64, 3), 100, np.uint8)] * 6)
     result = run("score", "--json", "--finder", "whole", "--frames", 4, picture("a.png", 230), clip)
     rows = [json.loads(line) for line in result.output.splitlines()]
-    assert [set(row) for row in rows] == [{"path", "status", "p"}] * 2
-    assert set(rows[0]["p"]) == set(Detector.nodes) and rows[1]["p"]["fake"] == pytest.approx(100 / 255, abs=0.02)
+    picture, video = (row["faces"][0] for row in rows)
+    assert [row["kind"] for row in rows] == ["picture", "video"] and len(video["frames"]) == 4
+    assert set(picture["p"]) == set(Detector.nodes) and video["p"]["fake"] == pytest.approx(100 / 255, abs=0.02)
 
 
 def test_bad_files_get_their_line_and_the_others_their_score(run, picture, tmp_path):
@@ -101,9 +102,9 @@ def test_bad_files_get_their_line_and_the_others_their_score(run, picture, tmp_p
     assert result.exit_code == 1 and len(rows) == 7
     assert [row["status"] for row in rows[-1:]] == ["ok"]
     for path, row in zip(bad, rows[:-1], strict=True):
-        assert row["path"] == str(path) and row["p"] is None and path.name in row["status"]
+        assert row["path"] == str(path) and row["faces"] == [] and path.name in row["status"]
     lines = run("score", "--finder", "whole", *bad, picture("a.png", 230)).output.splitlines()
-    assert len(lines) == 7 and all("no answer" in line for line in lines[:-1])
+    assert len(lines) == 8 and all("no answer" in line for line in lines[:-2])
 
 
 def test_missing_weights_name_both_ways_out(run, picture, tmp_path):
@@ -174,14 +175,14 @@ def test_a_name_that_cannot_be_printed_stops_no_other_file(run, picture, tmp_pat
     words = ["score", "--finder", "whole", picture("a.png", 20), odd, picture("b.png", 230)]
     result = run(*words)
     assert result.exit_code == 0
-    lines = result.output.splitlines()
-    assert [", 1 frame: " in line for line in lines] == [True] * 3 and "caf\\udce9.png" in lines[1]
+    lines = result.output.splitlines()[:-1]
+    assert [", face 1 of 1: " in line for line in lines] == [True] * 3 and "caf\\udce9.png" in lines[1]
     rows = [json.loads(line) for line in run(*words, "--json").output.splitlines()]
     assert [row["status"] for row in rows] == ["ok"] * 3 and os.fsencode(rows[1]["path"]) == os.fsencode(odd)
     broken = nameless(tmp_path, b"\xff.mp4", 9)
     broken.write_bytes(b"no film")
     result = run("score", "--finder", "whole", broken, picture("b.png", 230))
-    assert result.exit_code == 1 and len(result.output.splitlines()) == 2 and "no answer" in result.output
+    assert result.exit_code == 1 and len(result.output.splitlines()) == 3 and "no answer" in result.output
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1"])
@@ -362,7 +363,7 @@ def test_annotated_videos(run, tmp_path):
     (tmp_path / "annotations").mkdir()
     (tmp_path / "annotations.npz").rename(tmp_path / "annotations" / "FaceForensics++.npz")
     result = run("score", "--json", video)
-    assert json.loads(result.output)["p"] == first["p"] and result.exit_code == 0
+    assert json.loads(result.output)["faces"] == first["faces"] and result.exit_code == 0
 
 
 def test_extract_and_expand(run, tmp_path):
@@ -404,11 +405,6 @@ def test_what_could_not_be_made_is_reported(run, tmp_path):
 def test_wrong_words_are_answered(run, tmp_path, words, found):
     result = run(*(word.format(tmp_path) for word in words))
     assert result.exit_code != 0 and found in result.output and "Traceback" not in result.output
-
-
-def test_a_binary_detector_names_nothing():
-    verdict = Verdict("a.mp4", "ok", {"fake": 0.7}, 2)
-    assert sentence(verdict, hierarchy.load("ffpp")) == "a.mp4, 2 frames: Fake (70 %)."
 
 
 def test_small_faces_in_large_pictures_can_be_looked_for(run, picture, tmp_path, monkeypatch):

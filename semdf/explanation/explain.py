@@ -20,7 +20,7 @@ from semdf.errors import DataError, ParameterError
 from semdf.evaluation.intervals import auc_difference
 from semdf.method.hierarchy import Hierarchy
 
-__all__ = ["Findings", "among_fakes", "find", "naming", "sentence", "spans"]
+__all__ = ["Findings", "among_fakes", "find", "naming", "percent", "sentence", "spans"]
 
 #: Columns of `among_fakes`, which are there without any row, too.
 _AMONG_FAKES = ["node", "auc", "control", "gain", "gain_low", "gain_high", "altered", "unaltered"]
@@ -89,8 +89,8 @@ def sentence(p: Mapping[str, float], hierarchy: Hierarchy, threshold: float = 0.
     root = hierarchy.nodes[hierarchy.levels["root"][0]]
     found = find(p, hierarchy, threshold)
     if not found.fake:
-        return f"Real ({_percent(1 - p[root])})."
-    parts = [f"Fake ({_percent(p[root])})."]
+        return f"Real ({percent(1 - p[root])})."
+    parts = [f"Fake ({percent(p[root])})."]
     if len(p) == 1:
         return parts[0]
     if found.attributes:
@@ -113,18 +113,22 @@ def _altered(nodes: Sequence[str], p: Mapping[str, float]) -> str:
     for node in nodes:
         # an inconsistency is there or not; every other attribute is altered or not
         words = node if node.endswith("inconsistency") else f"{node} altered"
-        said.append(f"{words} ({_percent(p[node])})")
+        said.append(f"{words} ({percent(p[node])})")
     text = ", ".join(said)
     return f"{text[0].upper()}{text[1:]}."
 
 
 def _list(nodes: Sequence[str], p: Mapping[str, float]) -> str:
     """Nodes with their probabilities, as part of a sentence."""
-    return ", ".join(f"{node} ({_percent(p[node])})" for node in nodes)
+    return ", ".join(f"{node} ({percent(p[node])})" for node in nodes)
 
 
-def _percent(value: float) -> str:
-    """Whole percent; never 0 or 100 for what is not certain."""
+def percent(value: float) -> str:
+    """Whole percent; never 0 or 100 for what is not certain.
+
+    >>> [percent(value) for value in (0.0, 0.001, 0.5, 0.999, 1.0)]
+    ['0 %', '1 %', '50 %', '99 %', '100 %']
+    """
     if 0 < value < 1:
         return f"{min(max(round(100 * value), 1), 99)} %"
     return f"{100 * value:.0f} %"

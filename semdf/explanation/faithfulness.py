@@ -14,13 +14,14 @@ from tqdm.auto import tqdm
 from semdf.artifacts import read_table
 from semdf.errors import DataError, ParameterError
 from semdf.evaluation.detector import Detector
+from semdf.evaluation.evaluate import people
 from semdf.explanation.relevance import conceal, iou, maps, pointing_game
 from semdf.faces.regions import core
-from semdf.storage.columns import PROBED_FORGERY
+from semdf.storage.columns import PROBED_FORGERY, VIDEO
 from semdf.storage.tars import read_image
 from semdf.training.views import views
 
-__all__ = ["NODES", "Shown", "choose", "examine", "show"]
+__all__ = ["NODES", "Shown", "choose", "examine", "hits", "show"]
 
 #: Expanded region -> the node that its sentence should name.
 NODES = {"eyes": "eye", "mouth": "mouth", "nose": "nose"}
@@ -68,7 +69,7 @@ def choose(manifest: Path, split: str, count: int, seed: int = 0) -> pd.DataFram
     return pd.concat(parts, ignore_index=True)
 
 
-def examine(detector: Detector, manifest: Path, chosen: pd.DataFrame, layer: str = "layer3") -> pd.DataFrame:
+def examine(detector: Detector, manifest: Path, chosen: pd.DataFrame, layer: str | None = None) -> pd.DataFrame:
     """How well the map of the forged region's node hits the forged mask, and how the node reacts to concealing.
 
     Args:
@@ -94,10 +95,70 @@ def examine(detector: Detector, manifest: Path, chosen: pd.DataFrame, layer: str
     return pd.DataFrame(rows)
 
 
-def show(detector: Detector, manifest: Path, row: dict, layer: str = "layer3") -> Shown:
+def show(detector: Detector, manifest: Path, row: dict, layer: str | None = None) -> Shown:
     """What the network sees of a row of `choose`, the map of its node, and the forged mask."""
     seen = _seen(detector, manifest, row, layer)
     return Shown(seen.image, seen.relevance, seen.mask)
+
+
+def hits(
+    detector: Detector,
+    manifest: Path,
+    data: str,
+    split: str,
+    count: int = 60,
+    layer: str | None = None,
+    seed: int = 0,
+    batch: int = 16,
+) -> pd.DataFrame:
+    """Whether the map of the root, and that of the forged region's node, have their highest pixel in what was forged.
+
+    It is the pointing game of `examine`, for detectors without nodes as well, and without what `examine` conceals.
+
+    Args:
+        detector: Any.
+        manifest: Of the expansion; shards lie beside it.
+        data: Name of the data set that was forged.
+        split: Of that data set.
+        count: Forgeries of each region of `NODES`, at most.
+        layer: See `semdf.explanation.relevance.layer`.
+        seed: Of the choice.
+        batch: Pictures at once.
+
+    Returns:
+        A row for each map that is not empty: node, person, hit (0 or 1), chance (share of the mask in the picture),
+        control (for a node below the root, whether the root's map hits; else `chance`).
+    """
+    rows = read_table(manifest, (*VIDEO, *PROBED_FORGERY))
+    rows = rows[(rows["dataset"] == data) & (rows["split"] == split) & (rows["status"] == "ok")]
+    parts = []
+    for region in NODES:
+        own = rows[rows["label"] == region]
+        parts.append(own.sample(min(count, len(own)), random_state=seed))
+    chosen = pd.concat(parts, ignore_index=True)
+    chosen = chosen.assign(person=people(chosen))
+    model = detector.model
+    resample = detector.resampled
+    found = []
+    for _, part in chosen.groupby(["label", np.arange(len(chosen)) // batch], sort=False):
+        node = NODES[part["label"].iloc[0]]
+        nodes = [detector.nodes[0]]
+        if node in detector.nodes:
+            nodes.append(node)
+        images = [read_image(Path(manifest).parent, row.shard, row.member) for row in part.itertuples()]
+        view = views(torch.from_numpy(np.stack(images)), model.image_size, resample=resample)
+        planes = maps(model, model.normalise(view), [detector.nodes.index(name) for name in nodes], layer)
+        for row, of_nodes in zip(part.itertuples(), planes, strict=True):
+            stored = read_image(Path(manifest).parent, row.shard, row.mask_member)
+            mask = _view(stored.reshape(*stored.shape[:2], -1)[..., 0] > 127, model.image_size, resample)
+            share = float(mask.mean())
+            of_root = pointing_game(of_nodes[0], mask)
+            for place, (name, plane) in enumerate(zip(nodes, of_nodes, strict=True)):
+                control = of_root if place else share
+                hit = pointing_game(plane, mask)
+                found.append({"node": name, "person": row.person, "hit": hit, "chance": share, "control": control})
+    columns = ["node", "person", "hit", "chance", "control"]
+    return pd.DataFrame(found, columns=columns).dropna().reset_index(drop=True)
 
 
 def _seen(detector: Detector, manifest: Path, row: dict, layer: str) -> _Seen:

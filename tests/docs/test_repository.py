@@ -55,6 +55,7 @@ def test_constraints_name_no_host_or_path():
 #: open to all; `cli` and the renderer `people` may import every room, and nothing imports them. Of the modules on top
 #: only `artifacts` imports one: `storage.columns`, which says what the cells of a table hold and imports nothing.
 ARROWS = {
+    "app": "evaluation explanation faces",
     "artifacts": "storage",
     "method": "weights",
     "storage": "",

@@ -6,7 +6,7 @@ import pytest
 from semdf.errors import DataError
 from semdf.evaluation.detector import Detector
 from semdf.explanation import figure
-from semdf.explanation.verdict import Evidence, Verdict
+from semdf.explanation.verdict import Evidence, FaceVerdict, Verdict
 from semdf.method import hierarchy
 from semdf.pipeline import ROOT
 from semdf.training.runs import Config
@@ -29,11 +29,13 @@ def verdict(random, fake: float) -> Verdict:
     p[1] = np.clip(p[1] + 0.02, 0, 1)
     crops = random.integers(0, 255, (3, 144, 144, 3), dtype=np.uint8)
     mean = dict(zip(nodes, p.mean(0).tolist(), strict=True))
-    return Verdict("clips/a.mp4", "ok", mean, 3, Evidence(crops, np.array([0, 4, 9]), p))
+    boxes = np.tile([20.0, 20.0, 120.0, 120.0], (3, 1))
+    evidence = Evidence(crops, np.array([0, 4, 9]), p, boxes, crops[1])
+    return Verdict("clips/a.mp4", "ok", "video", (FaceVerdict((20, 20, 120, 120), mean, evidence=evidence),))
 
 
 def test_named_nodes_are_drawn_and_tabled(detector, random, tmp_path):
-    path = figure.save(verdict(random, 0.9), detector, tmp_path)
+    (path,) = figure.save(verdict(random, 0.9), detector, tmp_path)
     assert path.name == "a.mp4.svg" and path.read_text().startswith("<?xml")
     drawn, data = figure.draw(verdict(random, 0.9), detector)
     assert list(dict.fromkeys(data["node"])) == ["fake", "identity", "eye"]
@@ -48,4 +50,4 @@ def test_of_a_real_one_the_root_alone_is_drawn(detector, random):
 
 def test_without_an_answer_there_is_nothing_to_draw(detector):
     with pytest.raises(DataError, match="no face"):
-        figure.draw(Verdict("a.mp4", "no face", {}), detector)
+        figure.draw(Verdict("a.mp4", "no face"), detector)

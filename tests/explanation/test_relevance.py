@@ -77,10 +77,19 @@ def test_the_map_of_a_detector_with_cells_lies_on_its_strongest_cell(row, column
     images[:, :, row - 8 : row + 8, column - 8 : column + 8] = 3.0
     found = relevance.maps(Bright().eval(), images, [0, 1])[0]
     at = np.unravel_index(found[0].argmax(), found[0].shape)
-    shift = 4  # this tower looks below and right of the middle of its cells
-    assert abs(at[0] - row - shift) <= 4 and abs(at[1] - column - shift) <= 4
+    assert abs(at[0] - row) <= 4 and abs(at[1] - column) <= 4
     assert found.min() >= 0 and found.max() == 1
-    assert found[1, row + shift, column + shift] < 0.2
+    assert found[1, row, column] < 0.2
+
+
+def test_under_a_hierarchy_the_map_of_a_node_holds_the_root_s_evidence_too():
+    detector = Bright().eval()
+    detector.structure = "hierarchy"
+    images = torch.full((1, 3, 96, 96), 0.5)
+    images[:, :, 40:56, 40:56] = -3.0  # dark: evidence for node 1, as much against the root
+    assert (relevance.maps(detector, images, [1]) == 0).all()
+    detector.structure = "none"
+    assert relevance.maps(detector, images, [1])[0, 0, 48, 48] > 0.9
 
 
 def test_the_offset_of_a_node_is_no_evidence():
