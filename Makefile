@@ -6,10 +6,14 @@ export PATH := $(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 # workers of `make test`; 0 runs all tests in one process
 WORKERS ?= 2
+# what `make versions` installs: oldest (the lower bounds), newest, or tested (constraints.txt); and which tests it runs
+VERSIONS ?= oldest
+TESTS ?= tests notebooks
+OTHER := $(CURDIR)/.venv-$(VERSIONS)/bin
 RESULTS := data.dvc dvc.lock runs figures pretrained ablations docs/rendered
 STORED := data.dvc parser pretrain ablate
 
-.PHONY: help setup reproduce test fuzz verify lab editions site serve data benchmark lint hooks clean
+.PHONY: help setup reproduce test versions lock fuzz verify lab editions site serve data benchmark lint hooks clean
 
 help:                   ## print this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/'
@@ -29,6 +33,21 @@ reproduce: setup        ## bring every result up to date from the embedded data;
 test: setup             ## run all tests
 	dvc pull -q $(STORED)
 	python $(WITH) -m pytest -n $(WORKERS)
+
+versions:               ## run the tests with the oldest versions of all dependencies, or VERSIONS=newest, VERSIONS=tested
+	$(PYTHON) -m venv .venv-$(VERSIONS)
+	mkdir -p scratch
+	$(OTHER)/python -m pip install -q --disable-pip-version-check packaging
+	$(OTHER)/python tests/versions.py $(VERSIONS) > scratch/$(VERSIONS).txt
+	$(OTHER)/python -m pip install -q --disable-pip-version-check -c scratch/$(VERSIONS).txt -e '.[pipeline,test]'
+	PATH="$(OTHER):$$PATH" dvc pull -q $(STORED)
+	PATH="$(OTHER):$$PATH" python -m pytest -n $(WORKERS) $(TESTS)
+
+lock: setup             ## write the lock file, with a hash for every file of the tested versions
+	python -m pip install -q --disable-pip-version-check pip-tools
+	python -m piptools compile -q --generate-hashes --strip-extras --allow-unsafe --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links -c constraints.txt \
+	  --extra pipeline --extra test -o requirements.lock pyproject.toml
 
 fuzz: setup             ## 28,000 mutated inputs instead of 1120 and others each time, and more kills of DVC (20 minutes)
 	dvc pull -q data.dvc
@@ -71,6 +90,7 @@ benchmark: setup        ## measure steps, inference, data and evaluation, beside
 	python -m benchmarks.donors
 	python -m benchmarks.rates
 	python -m benchmarks.evaluation
+	python -m benchmarks.norms
 	python -m benchmarks.figure
 	python -m benchmarks.scale
 
