@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -19,12 +20,16 @@ from semdf.errors import DataError, ParameterError
 from semdf.evaluation import evaluate
 from semdf.evaluation.detector import SCORED, Detector
 from semdf.evaluation.intervals import Interval, auc_interval
+from semdf.method.hierarchy import Hierarchy
 from semdf.storage.columns import SCORING_INPUT
 from semdf.storage.tars import read_image
 from semdf.training.perturb import jpeg
 
 __all__ = [
+    "AS_THEY_ARE",
     "CONDITIONS",
+    "UNTOUCHED",
+    "Tables",
     "auc_by_kind",
     "calibration",
     "choose_threshold",
@@ -34,10 +39,15 @@ __all__ = [
     "pairs",
     "score",
     "share_interval",
+    "summarise",
     "temper",
 ]
 
 Picture = np.ndarray
+
+#: The set of the photographs that nobody forged, and the condition in which nothing happens to them.
+UNTOUCHED = "untouched"
+AS_THEY_ARE = "as they are"
 
 
 def _half(image: Picture) -> Picture:
@@ -62,7 +72,7 @@ def _beauty(image: Picture) -> Picture:
 
 #: What happens to untouched photographs before they are scored; all strengths are ours.
 CONDITIONS: dict[str, Callable[[Picture], Picture]] = {
-    "as they are": lambda image: image,
+    AS_THEY_ARE: lambda image: image,
     "JPEG 60": lambda image: jpeg(image, 60),
     "half and back": _half,
     "phone": _phone,
@@ -71,7 +81,7 @@ CONDITIONS: dict[str, Callable[[Picture], Picture]] = {
 
 
 def score(
-    detector: Detector, manifest: Path, split: str, condition: str = "as they are", batch: int = 64
+    detector: Detector, manifest: Path, split: str, condition: str = AS_THEY_ARE, batch: int = 64
 ) -> pd.DataFrame:
     """Score the crops of a split under a condition; a row that has no crop stays, with its status and NaN.
 
@@ -108,6 +118,69 @@ def score(
     for number, node in enumerate(detector.nodes):
         scores[f"p_{node}"] = p[:, number]
     return scores
+
+
+class Tables(NamedTuple):
+    """What the tests found.
+
+    Attributes:
+        kinds: Of `auc_by_kind`, for people of the tests.
+        naming: Of `naming`, with dataset.
+        alarms: Of `false_alarms`.
+        calibration: Of `calibration`, with dataset.
+        threshold: Of people who choose.
+        temperature: Of the same.
+    """
+
+    kinds: pd.DataFrame
+    naming: pd.DataFrame
+    alarms: pd.DataFrame
+    calibration: pd.DataFrame
+    threshold: float
+    temperature: float
+
+
+def summarise(
+    frames: pd.DataFrame, tree: Hierarchy, seen: Sequence[str], share: float, *, resamples: int, seed: int
+) -> Tables:
+    """All tables from the scores of all photographs; the people of the split val choose threshold and temperature.
+
+    Args:
+        frames: Scores with `set` (name of a preset, or `UNTOUCHED`) and `condition`.
+        tree: The label hierarchy.
+        seen: Presets that training saw: of these are the names and the calibration.
+        share: See `choose_threshold`.
+        resamples: Of people.
+        seed: Of the resampling.
+    """
+    bare = frames["set"] == UNTOUCHED
+    plain = frames["condition"] == AS_THEY_ARE
+    chosen = frames["split"] == "val"
+    tested = frames["split"] == "test"
+    known = frames["set"].isin(list(seen))
+    reals = frames[chosen & plain & (frames["label"] == "real")]
+    threshold = choose_threshold(reals["p_fake"].to_numpy(), share)
+    balanced = pairs(frames[chosen & known])
+    temperature = fit_temperature((balanced["label"] != "real").to_numpy(), balanced["p_fake"].to_numpy())
+
+    scored = {str(name): part for name, part in frames[tested & bare].groupby("condition", sort=False)}
+    named = []
+    calibrated = []
+    for dataset, part in frames[tested & known].groupby("dataset", sort=False):
+        fakes = part[part["label"] != "real"]
+        targets = np.stack([tree.label(label) for label in fakes["label"]])
+        observed = np.stack([tree.observed(label) for label in fakes["label"]])
+        found = naming(fakes, targets, observed, tree.nodes, resamples=resamples, seed=seed)
+        named.append(found.assign(dataset=dataset))
+        calibrated.append(calibration(pairs(part), temperature).assign(dataset=dataset))
+    return Tables(
+        kinds=auc_by_kind(frames[tested & ~bare], resamples=resamples, seed=seed),
+        naming=pd.concat(named, ignore_index=True),
+        alarms=false_alarms(scored, threshold, resamples=resamples, seed=seed),
+        calibration=pd.concat(calibrated, ignore_index=True),
+        threshold=threshold,
+        temperature=temperature,
+    )
 
 
 def auc_by_kind(frames: pd.DataFrame, *, resamples: int, seed: int) -> pd.DataFrame:

@@ -93,7 +93,7 @@ def bands(image: np.ndarray, patch: np.ndarray, mask: np.ndarray, levels: int = 
 
 
 def cloned(image: np.ndarray, patch: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """OpenCV's seamless cloning, Perez et al. (2003), of where the mask exceeds one half; small masks blend by alpha."""
+    """OpenCV's seamless cloning (Perez et al., 2003) where the mask exceeds one half; small masks blend by alpha."""
     inside = (mask > 0.5).astype(np.uint8)
     inside[[0, -1]] = 0
     inside[:, [0, -1]] = 0

@@ -18,6 +18,7 @@ from semdf import __version__
 from semdf.artifacts import checked, digest, writing
 from semdf.errors import DataError, ParameterError
 from semdf.extraction.pool import worker_pool
+from semdf.forging.colour import sharpen
 from semdf.forging.forge import Options, Portrait, forge, label_of
 from semdf.forging.plan import Job, Parser, Recipe, View, parsed, plan
 from semdf.forging.presets import Preset, load
@@ -246,7 +247,7 @@ def _forgery(job: Job, root: Path, options: Options) -> tuple[dict, dict[str, by
     row["member"] = f"{stem}/{target['frame']:04d}.png"
     row["mask_member"] = f"{stem}/{target['frame']:04d}.mask.png"
     row["provenance"] = json.dumps(made.provenance | _story(view), sort_keys=True)
-    mask = np.round(made.mask * 255).astype(np.uint8)
+    mask: np.ndarray = np.round(made.mask * 255).astype(np.uint8)
     if mask.shape != whole.shape[:2]:
         mask = cv2.resize(mask, whole.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     members = {
@@ -260,7 +261,12 @@ def _story(view: View) -> dict:
     """What the provenance says of the way in which a picture is stored."""
     if view.factor == 1 and not view.first:
         return {"quality": view.second}
-    return {"quality": view.second, "first_quality": view.first, "resolution": view.factor}
+    return {
+        "quality": view.second,
+        "first_quality": view.first,
+        "resolution": view.factor,
+        "sharpness": view.sharpness,
+    }
 
 
 def _smaller(face: Portrait, view: View) -> Portrait:
@@ -275,10 +281,12 @@ def _smaller(face: Portrait, view: View) -> Portrait:
 
 
 def _stored(image: np.ndarray, view: View, whole: np.ndarray) -> np.ndarray:
-    """The picture compressed, brought to the size of the whole crop, and compressed again."""
+    """The picture compressed, brought to the size of the whole crop, sharpened, and compressed again."""
     image = _compress(image, view.first)
     if image.shape != whole.shape:
         image = cv2.resize(image, whole.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+    if view.sharpness:
+        image = np.clip(np.round(sharpen(image.astype(np.float32), view.sharpness)), 0, 255).astype(np.uint8)
     return _compress(image, view.second)
 
 

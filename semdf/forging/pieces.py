@@ -12,8 +12,8 @@ __all__ = ["rebuild"]
 def rebuild(image: np.ndarray, library: np.ndarray, where: np.ndarray, side: int = 5) -> np.ndarray:
     """The image, in which each piece is the most similar one of the library; pieces that overlap are averaged.
 
-    In outline the texture synthesis of Efros and Leung (ICCV 1999), with the image in the place of what is grown: shapes
-    stay, every pixel is another picture's.
+    In outline the texture synthesis of Efros and Leung (ICCV 1999), with the image in the place of what is grown:
+    shapes stay, every pixel is another picture's.
 
     Args:
         image: [H, W, 3] float32.

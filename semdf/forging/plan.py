@@ -85,11 +85,13 @@ class View(NamedTuple):
         factor: To which crops are made smaller before anything is forged; they get their size back.
         first: Quality of a JPEG before that; 0 for none.
         second: Quality of the JPEG after it; 0 for none.
+        sharpness: Amount of unsharp masking before the second JPEG; negative ones blur.
     """
 
     factor: float = 1.0
     first: int = 0
     second: int = 0
+    sharpness: float = 0.0
 
 
 class Job(NamedTuple):
@@ -222,7 +224,7 @@ def _draw_view(seen: Seen, random: np.random.Generator) -> View:
     low, high = seen.quality
     factor = round(random.uniform(*seen.resolution), 4)
     first, second = random.integers(low, high + 1, 2)
-    return View(factor, int(first), int(second))
+    return View(factor, int(first), int(second), round(random.uniform(*seen.sharpness), 4))
 
 
 class _Tones:

@@ -96,11 +96,7 @@ class Options:
             if not value or not set(value) <= set(known_names):
                 raise ParameterError(f"{name} must be among {', '.join(known_names)}, found {list(value)}")
             object.__setattr__(self, name, value)
-        for name, found, known_names in (("mask", self.mask, MASKS), ("operator", self.operator, OPERATORS)):
-            if found not in known_names:
-                raise ParameterError(f"{name} must be one of {', '.join(known_names)}, found {found!r}")
-        if not set(self.traces) <= {*TRACES, NO_TRACE}:
-            raise ParameterError(f"traces must be among {', '.join([*TRACES, NO_TRACE])}, found {list(self.traces)}")
+        self._check_names()
         if not self.opacity or not all(0 < value <= 1 for value in self.opacity):
             raise ParameterError(f"opacity must hold values within (0, 1], found {self.opacity}")
         for name, (low, high) in (("resolution", self.resolution), ("detail", self.detail)):
@@ -114,17 +110,27 @@ class Options:
             if not 0 <= getattr(self, name) <= most:
                 raise ParameterError(f"{name} must lie in [0, {most}], found {getattr(self, name)}")
 
+    def _check_names(self) -> None:
+        """Raise ParameterError for a mask, an operator or a trace that is not known."""
+        for name, found, known_names in (("mask", self.mask, MASKS), ("operator", self.operator, OPERATORS)):
+            if found not in known_names:
+                raise ParameterError(f"{name} must be one of {', '.join(known_names)}, found {found!r}")
+        if not set(self.traces) <= {*TRACES, NO_TRACE}:
+            raise ParameterError(f"traces must be among {', '.join([*TRACES, NO_TRACE])}, found {list(self.traces)}")
+
 
 @dataclass(frozen=True)
 class Seen:
     """How a crop and its forgeries are stored: at another resolution than a forgery is made at, compressed twice.
 
-    Both are made smaller, compressed, brought back to their size and compressed again, alike: none of it is a trace.
+    Both are made smaller, compressed, brought back to their size, sharpened or blurred as phones do it, and compressed
+    again, alike: none of it is a trace.
 
     Attributes:
         untouched: Share of the crops of which none of this is done.
         resolution: Range of the factor to which crops are made smaller before anything is forged.
         quality: Range of the two JPEG qualities.
+        sharpness: Range of amounts of unsharp masking, negative ones blur.
 
     Raises:
         ParameterError: A value out of range.
@@ -133,6 +139,7 @@ class Seen:
     untouched: float = 0.3
     resolution: tuple[float, float] = (0.6, 1.0)
     quality: tuple[int, int] = (50, 95)
+    sharpness: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
         if not 0 <= self.untouched <= 1:
@@ -143,6 +150,9 @@ class Seen:
         low, high = self.quality
         if not 1 <= low <= high <= 100:
             raise ParameterError(f"quality must be a range within [1, 100], found {self.quality}")
+        low, high = self.sharpness
+        if not -1 <= low <= high <= 5:
+            raise ParameterError(f"sharpness must be a range within [-1, 5], found {self.sharpness}")
 
 
 @dataclass(frozen=True)
