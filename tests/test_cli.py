@@ -126,7 +126,7 @@ def test_a_face_is_found_without_weights_and_the_finder_is_named(run, tmp_path, 
     monkeypatch.setenv("SEMDF_WEIGHTS", str(tmp_path / "empty"))
     shutil.copy(data / "DiFF" / "DiFF_real" / "test" / "00031_0.jpg", tmp_path / "photo.jpg")  # away from its landmarks
     result = run("score", tmp_path / "photo.jpg")
-    assert result.exit_code == 0 and "photo.jpg, " in result.stdout and "no answer" not in result.stdout
+    assert result.exit_code == 0 and "photo.jpg, " in result.stdout and "no face" not in result.stdout
     told = "faces found by mtcnn, because RetinaFace's weights are not here: semdf fetch retinaface"
     assert result.stderr.splitlines() == [told]
     assert run("score", "--finder", "mtcnn", tmp_path / "photo.jpg").stderr == ""
