@@ -13,7 +13,7 @@ import click
 
 from semdf import __version__
 from semdf.errors import MissingError, SemdfError
-from semdf.faces.choose import FINDERS, choose
+from semdf.faces.choose import FINDERS, choose, named
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -615,8 +615,8 @@ def _judge(path: Path, detector: Detector, frames: int, faces: FaceFinder | Miss
 
 
 def _found_by(finders: Sequence[FaceFinder | MissingError]) -> list[str]:
-    """A line for each finder that was chosen: the first word of its fingerprint, and what would be chosen before it."""
-    names = {finder.fingerprint().split()[0] for finder in finders if not isinstance(finder, MissingError)}
+    """A line for each finder that was chosen, with what would be chosen before it."""
+    names = {named(finder) for finder in finders if not isinstance(finder, MissingError)}
     better = {"mtcnn": ", because RetinaFace's weights are not here: semdf fetch retinaface"}
     return [f"faces found by {name}{better.get(name, '')}" for name in sorted(names)]
 

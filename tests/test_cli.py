@@ -130,6 +130,8 @@ def test_a_face_is_found_without_weights_and_the_finder_is_named(run, tmp_path, 
     told = "faces found by mtcnn, because RetinaFace's weights are not here: semdf fetch retinaface"
     assert result.stderr.splitlines() == [told]
     assert run("score", "--finder", "mtcnn", tmp_path / "photo.jpg").stderr == ""
+    result = run("score", "--json", tmp_path / "photo.jpg", tmp_path / "gone.png")
+    assert [json.loads(line)["finder"] for line in result.stdout.splitlines()] == ["mtcnn", "mtcnn"]
 
 
 def test_a_missing_model_is_an_error_of_one_line(picture, tmp_path):

@@ -13,6 +13,7 @@ from semdf.errors import DataError, SemdfError
 from semdf.explanation.card import UNMEASURED, Card, Decision, Kind, Named, decide
 from semdf.extraction.video import Sample, read_frames
 from semdf.faces.crops import Face, crop
+from semdf.faces.choose import named
 from semdf.faces.finders import Annotated, FaceFinder, fitted
 from semdf.faces.landmarks import span
 from semdf.faces.quality import Quality, quality
@@ -112,6 +113,7 @@ class Verdict:
         faces: Of a picture all faces, the largest first. Of a video one: the largest face of every frame, unless the
             finder follows one person.
         most: Of a video: how many faces its frames show at most, where the finder tells.
+        finder: What found the faces, as `semdf.faces.choose.named` calls it.
     """
 
     path: str
@@ -119,6 +121,7 @@ class Verdict:
     kind: Kind = "picture"
     faces: tuple[FaceVerdict, ...] = ()
     most: int = 0
+    finder: str = ""
 
     @property
     def answered(self) -> bool:
@@ -181,14 +184,14 @@ def judge(
             chosen = main_track(found) if getattr(finder, "face", "largest") == "track" else largest(found)
             faces = [_scored(chosen, sample, detector, finder, card, kind)] if any(chosen) else []
     except SemdfError as error:
-        return Verdict(str(path), str(error))
+        return Verdict(str(path), str(error), finder=named(finder))
     tell("done", 1.0)
     status = f"incomplete video: {sample.problem}" if sample.problem else "ok"
     if not faces:
         status = f"no face; {status}" if sample.problem else "no face"
     elif not any(face.p for face in faces):
         status = faces[0].problem
-    return Verdict(str(path), status, kind, tuple(faces), max(map(len, found), default=0))
+    return Verdict(str(path), status, kind, tuple(faces), max(map(len, found), default=0), named(finder))
 
 
 def _silent(what: str, done: float) -> None:
@@ -277,6 +280,7 @@ def record(verdict: Verdict, card: Card | None = None) -> dict[str, Any]:
     return {
         "path": verdict.path,
         "status": verdict.status,
+        "finder": verdict.finder or None,
         "kind": verdict.kind if verdict.faces else None,
         "most_faces": verdict.most,
         "faces": [_face_record(face, verdict.kind, card) for face in verdict.faces],

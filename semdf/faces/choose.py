@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from semdf.faces.finders import FaceFinder
     from semdf.faces.retinaface import RetinaFace
 
-__all__ = ["FINDERS", "choose", "retinaface"]
+__all__ = ["FINDERS", "choose", "named", "retinaface"]
 
 
 class _Wish(NamedTuple):
@@ -161,6 +161,11 @@ def retinaface(weights: Path | None = None, *, needed: bool = True, **detector: 
         "that show one face, cut out, need none with --finder whole, nor do pictures with landmarks beside them "
         "(NAME.tem)."
     )
+
+
+def named(finder: FaceFinder) -> str:
+    """What a finder is called in answers, such as "mtcnn" or "retinaface_resnet50": how its fingerprint begins."""
+    return finder.fingerprint().partition(" ")[0]
 
 
 @lru_cache(maxsize=4)
