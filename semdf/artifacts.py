@@ -28,8 +28,10 @@ __all__ = [
     "atomic",
     "checked",
     "digest",
+    "digest_all",
     "read_cells",
     "read_json",
+    "read_parts",
     "read_rows",
     "read_table",
     "read_tensors",
@@ -229,6 +231,31 @@ def read_rows(
                 return pd.DataFrame({column: [] for column in columns})
             return pa.concat_tables(parts).unify_dictionaries().to_pandas()[columns]
     except SemdfError:
+        raise
+    except Exception as error:  # as in `read_table`
+        raise DataError(f"{name} must be readable: {_brief(error)}") from error
+
+
+def read_parts(path: str | Path, columns: Iterable[str], rows: int = 2**16) -> Iterator[pd.DataFrame]:
+    """A large Parquet table with all its columns, so many rows at a time; each part is checked with `checked`.
+
+    Raises:
+        MissingError: There is no such file.
+        DataError: It cannot be read, lacks a column, or a cell is of the wrong kind.
+    """
+    import pyarrow.parquet as pq
+
+    path = Path(path)
+    if not path.is_file():
+        raise MissingError(f"a table must be at {_shown(path)}, found none: run `make reproduce`")
+    name = f"table {_shown(path)}"
+    columns = list(columns)
+    try:
+        with pq.ParquetFile(path) as file:
+            checked(file.schema_arrow.empty_table().to_pandas(), name, columns)  # a table without rows has no parts
+            for batch in file.iter_batches(rows):
+                yield checked(batch.to_pandas(), name, columns)
+    except (SemdfError, GeneratorExit):
         raise
     except Exception as error:  # as in `read_table`
         raise DataError(f"{name} must be readable: {_brief(error)}") from error
@@ -448,6 +475,11 @@ def read_tensors(path: str | Path) -> dict[str, Any]:
 
 def digest(*parts: Any) -> str:
     """A short fingerprint of files (given as Path) and of values that JSON can hold."""
+    return digest_all(parts)
+
+
+def digest_all(parts: Iterable[Any]) -> str:
+    """The `digest` of parts that are not in memory together."""
     total = hashlib.sha256()
     for part in parts:
         data = part.read_bytes() if isinstance(part, Path) else json.dumps(part, sort_keys=True).encode()

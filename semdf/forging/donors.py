@@ -32,6 +32,13 @@ FINALISTS = 8
 POOL = 10_000
 
 
+#: How many numbers five landmarks are, x and y of each.
+FIVE = 10
+
+#: Faces that are described at once.
+CHUNK = 4096
+
+
 class Tones(Protocol):
     """Skin tones by the numbers of rows: an array `[n, 3]`, or what reads a tone when it is asked for."""
 
@@ -75,6 +82,7 @@ class Donors:
         pairing: Of `PAIRINGS`.
         source: Of `SOURCES`. The pairing "self" looks at neither.
         pool: Most candidates of each data set and split, see `POOL`; None for all.
+        landmarks: Of the rows, read when they are asked for; None takes the column of this name.
 
     Raises:
         ParameterError: An unknown pairing or source.
@@ -88,6 +96,7 @@ class Donors:
         source: str = "real",
         *,
         pool: int | None = POOL,
+        landmarks: Sequence[np.ndarray] | None = None,
     ) -> None:
         for name, value, known in (("pairing", pairing, PAIRINGS), ("source", source, SOURCES)):
             if value not in known:
@@ -103,8 +112,10 @@ class Donors:
         self._candidates = {
             group: _some(eligible[self._groups[eligible] == group], pool) for group in np.unique(self._groups)
         }
-        describe = poses if pairing == "pose" else _shapes
-        self._table = describe(rows["landmarks"])
+        self._table: _Described | None = None
+        if pairing in ("nearest", "landmarks", "pose"):
+            points = rows["landmarks"].tolist() if landmarks is None else landmarks
+            self._table = _Described(points, np.concatenate(list(self._candidates.values())), pairing == "pose")
 
     def __repr__(self) -> str:
         return f"Donors({sum(map(len, self._candidates.values()))} {self.source}, {self.pairing})"
@@ -127,13 +138,50 @@ class Donors:
         if self.pairing == "self":
             return int(row)
         found = self.allowed(row)
+        if not len(found):
+            return None
+        if self._table is None:
+            return int(random.choice(found))
         if self.pairing == "landmarks":
             found = _nearest(found, self._table, row, FINALISTS)
-        elif self.pairing in ("nearest", "pose"):
+        else:
             found = _nearest(found, self._table, row, SHORTLIST)
             if self.tones is not None:
                 found = _nearest(found, self.tones, row, FINALISTS)
-        return int(random.choice(found)) if len(found) else None
+        return int(random.choice(found))
+
+
+class _Described:
+    """What faces are compared by: of the candidates at hand, of another face computed when it is asked for.
+
+    So a process holds the numbers of its candidates alone, whatever the number of crops.
+
+    Args:
+        landmarks: Of all rows.
+        candidates: Numbers of the rows that are described now.
+        by_pose: Whether by `poses`, or by their shapes.
+    """
+
+    def __init__(self, landmarks: Sequence[np.ndarray], candidates: np.ndarray, by_pose: bool) -> None:
+        self._landmarks = landmarks
+        self._by_pose = by_pose
+        # the five points, if some face has no more
+        self._few = not by_pose and any(len(points) == FIVE for points in landmarks)
+        self._place = np.full(len(landmarks), -1, np.int32)
+        self._place[candidates] = np.arange(len(candidates))
+        parts = [self._describe(candidates[at : at + CHUNK]) for at in range(0, len(candidates), CHUNK)]
+        self._table = np.concatenate(parts) if parts else np.empty((0, 0))
+
+    def __getitem__(self, numbers: np.ndarray | int, /) -> np.ndarray:
+        """[..., d] of candidates, or [d] of any row."""
+        places = self._place[numbers]
+        if np.ndim(places) == 0 and places < 0:
+            return self._describe(np.array([numbers]))[0]
+        return self._table[places]
+
+    def _describe(self, numbers: np.ndarray) -> np.ndarray:
+        points = [self._landmarks[number] for number in numbers]
+        return poses(points) if self._by_pose else _shapes(points, few=self._few)
 
 
 def _nearest(found: np.ndarray, table: Tones, row: int, count: int) -> np.ndarray:
@@ -171,10 +219,10 @@ def poses(landmarks: Sequence[Sequence[float]]) -> np.ndarray:
     return np.array(table).reshape(-1, 2)
 
 
-def _shapes(landmarks: Sequence[Sequence[float]]) -> np.ndarray:
-    """Landmarks without position and scale `[n, 136]`; the five points `[n, 10]` where some row has no more."""
+def _shapes(landmarks: Sequence[Sequence[float]], *, few: bool) -> np.ndarray:
+    """Landmarks without position and scale: 68 points `[n, 136]`, or a `few` of them, five, `[n, 10]`."""
     points = [ibug(np.reshape(row, (-1, 2))) for row in landmarks]
-    if any(len(p) != 68 for p in points):
+    if few:
         points = [five(p) for p in points]
     table = np.array(points).reshape(len(points), -1, 2)
     table = table - table.mean(1, keepdims=True)

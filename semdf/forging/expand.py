@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -15,14 +16,15 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from semdf import __version__
-from semdf.artifacts import checked, digest, writing
+from semdf.artifacts import digest, digest_all, writing
 from semdf.errors import DataError, ParameterError
 from semdf.extraction.pool import worker_pool
 from semdf.forging.colour import sharpen
+from semdf.forging.crops import Crops, gather
 from semdf.forging.forge import Options, Portrait, forge, label_of
 from semdf.forging.plan import Job, Parser, Recipe, View, parsed, plan
 from semdf.forging.presets import Preset, load
-from semdf.storage.columns import FORGERY, FORGING_INPUT
+from semdf.storage.columns import FORGERY
 from semdf.storage.journal import claim
 from semdf.storage.manifest import EXPANSION, Piece, assemble, completed, part_of, written
 from semdf.storage.paths import below, leaves
@@ -32,9 +34,6 @@ __all__ = ["EXTRA", "RECOMPRESSED", "Parser", "expand"]
 
 #: Columns that an expanded manifest has after those of the manifest it comes from.
 EXTRA = FORGERY
-
-#: What expansion asks of a manifest.
-NEEDED = FORGING_INPUT
 
 #: The manipulation of compressed copies of real crops.
 RECOMPRESSED = "recompressed"
@@ -55,7 +54,7 @@ class _Task(NamedTuple):
 
 
 def expand(
-    manifest: pd.DataFrame,
+    manifest: pd.DataFrame | Path,
     root: Path,
     out: Path,
     *,
@@ -73,7 +72,8 @@ def expand(
     `workers`. The columns are the manifest's and `EXTRA`; `pristine` is the video of the crop that was altered.
 
     Args:
-        manifest: What `semdf.extraction.extract.extract` returned.
+        manifest: What `semdf.extraction.extract.extract` returned, or the file: then no process holds the landmarks of
+            all crops, but only those of possible donors and of the crops that it forges.
         root: The folder that it wrote to.
         out: The folder to write to.
         preset: A name, or what `semdf.forging.presets.choose` made.
@@ -95,13 +95,13 @@ def expand(
     """
     preset = load(preset) if isinstance(preset, str) else preset
     recipe = Recipe(preset, per_image, tuple(recompress), seed)
-    usable = _usable(manifest)
-    columns = [*manifest.columns, *EXTRA]
+    crops = _usable(manifest)
+    columns = [*crops.columns, *EXTRA]
     root = Path(root)
     out = Path(out)
 
     def pieces(part: tuple[int, int]) -> Iterator[Piece]:
-        jobs = parsed(plan(usable, root, recipe, part), root, preset, parser)
+        jobs = parsed(plan(crops, root, recipe, part), root, preset, parser)
         return _forged([_Task(job, root, preset.options) for job in jobs], workers)
 
     if shard is None:
@@ -116,34 +116,30 @@ def expand(
     if out.resolve() == root.resolve():  # joining the shards would replace the manifest of the crops
         raise ParameterError(f"out must be another folder than that of the crops, found {out}")
     folder = part_of(out, shard)
-    record = _record(usable, root, recipe, parser, shard)
+    record = _record(crops, root, recipe, parser, shard)
     with claim(folder):
         found = completed(folder, record, EXPANSION)
         return assemble(pieces(shard), columns, folder, record, EXPANSION) if found is None else found
 
 
-def _usable(manifest: pd.DataFrame) -> pd.DataFrame:
+def _usable(manifest: pd.DataFrame | Path) -> Crops:
     """The rows of the manifest that have a crop.
 
     Raises:
         DataError: A column is missing, some row cannot be used, or no crop is real.
     """
-    checked(manifest, "manifest", dict.fromkeys((*NEEDED, *map(str, manifest.columns))))
-    usable = manifest[manifest["status"] == "ok"].reset_index(drop=True)
-    for sample, points in zip(usable["sample"], usable["landmarks"], strict=True):
-        if len(points) not in (10, 136, 378):
-            raise DataError(f"manifest, {sample}: must have 5, 68 or 189 landmarks, found {len(points) / 2:g}")
-    real = usable[usable["label"] == "real"]
+    crops = gather(manifest)
+    real = crops.rows[crops.rows["label"] == "real"]
     for row in real[["manipulation", "video", "sample"]].to_dict("records"):
         if leaves(f"{_stem(row)}/0.png"):  # a tar cuts the name at a NUL, and the forgery would not be found again
             names = f"{row['manipulation']!r} and {row['video']!r}"
             raise DataError(f"manifest, {row['sample']!r}: manipulation and video must name a file, found {names}")
     if real.empty:
         raise DataError('manifest: must have real crops (label "real", status "ok"), found none')
-    return usable
+    return crops
 
 
-def _record(usable: pd.DataFrame, root: Path, recipe: Recipe, parser: Parser | None, shard: tuple[int, int]) -> dict:
+def _record(crops: Crops, root: Path, recipe: Recipe, parser: Parser | None, shard: tuple[int, int]) -> dict:
     """What a shard is made from; `table` is the same in all of them."""
     first, step = shard
     settings = [
@@ -155,11 +151,11 @@ def _record(usable: pd.DataFrame, root: Path, recipe: Recipe, parser: Parser | N
         recipe.seed,
         parser.fingerprint() if parser else parser,
     ]
-    rows = (json.dumps(row, default=_plain) for row in usable.to_dict("records"))
-    pictures = int((usable["label"] == "real").sum()) * recipe.pictures
-    stamps = [_stamp(root, tar) for tar in sorted(set(usable["shard"]))]
+    rows = (json.dumps(row, default=_plain) for row in crops)
+    pictures = int((crops.rows["label"] == "real").sum()) * recipe.pictures
+    stamps = [_stamp(root, tar) for tar in sorted(set(crops.rows["shard"]))]
     return {
-        "table": digest(settings, *rows),
+        "table": digest_all(chain([settings], rows)),
         "shard": list(shard),
         "videos": len(range(first, pictures, step)),
         "files": digest(stamps),

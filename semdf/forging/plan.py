@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from semdf.errors import ParameterError
+from semdf.forging.crops import Crops
 from semdf.forging.donors import Donors, skin_tone, stream
 from semdf.forging.presets import Preset, Seen
 from semdf.storage.tars import read_image
@@ -146,34 +147,36 @@ class _Drawn(NamedTuple):
     random: np.random.Generator
 
 
-def plan(usable: pd.DataFrame, root: Path, recipe: Recipe, shard: tuple[int, int]) -> list[Job]:
+def plan(crops: Crops, root: Path, recipe: Recipe, shard: tuple[int, int]) -> list[Job]:
     """The pictures of a shard in the order in which they are written.
 
     What is drawn for a crop depends on its name and on the possible donors, not on the shard. Donors are drawn for the
     shard's crops alone.
 
     Args:
-        usable: Rows of a manifest, status "ok" only.
+        crops: The usable rows of a manifest.
         root: The manifest's folder.
         recipe: What is made of every real crop.
         shard: (i, n): every n-th picture from the i-th on.
     """
-    rows = usable.to_dict("records")
     first, step = shard
-    slots = sorted(_slots(rows, recipe))[first::step]
+    slots = sorted(_slots(crops.rows, recipe))[first::step]
     last: dict[int, int] = {}
     for slot in slots:
         last[slot.crop] = max(slot.place, last.get(slot.crop, COPY))
 
     preset = recipe.preset
-    tones = _Tones(rows, root) if preset.pairing in ("nearest", "pose") else None
-    donors = Donors(usable, tones, preset.pairing, preset.source)
+    tones = _Tones(crops, root) if preset.pairing in ("nearest", "pose") else None
+    donors = Donors(crops.rows, tones, preset.pairing, preset.source, landmarks=crops.landmarks)
+    rows = dict(zip(last, crops.records(list(last)), strict=True))
     drawn: dict[int, _Drawn] = {}
     givers: dict[int, list[int | None]] = {}
     for crop, place in last.items():
         drawn[crop] = _draw(rows[crop]["sample"], recipe)
         givers[crop] = [donors.draw(crop, drawn[crop].random) for _ in range(place + 1)]
 
+    given = sorted({giver for some in givers.values() for giver in some if giver is not None} - set(rows))
+    rows.update(zip(given, crops.records(given), strict=True))
     jobs = []
     for slot in slots:
         target = rows[slot.crop]
@@ -191,15 +194,14 @@ def plan(usable: pd.DataFrame, root: Path, recipe: Recipe, shard: tuple[int, int
     return jobs
 
 
-def _slots(rows: list[dict], recipe: Recipe) -> Iterator[_Slot]:
+def _slots(rows: pd.DataFrame, recipe: Recipe) -> Iterator[_Slot]:
     """All pictures that are made of the real crops, crop by crop."""
-    for crop, row in enumerate(rows):
-        if row["label"] != "real":
-            continue
+    real = rows.loc[rows["label"] == "real", ["dataset", "sample"]]
+    for crop, dataset, sample in real.itertuples():
         if recipe.copies:
-            yield _Slot(row["dataset"], "", crop, COPY)
-        for place, region in enumerate(_draw(row["sample"], recipe).regions):
-            yield _Slot(row["dataset"], region, crop, place)
+            yield _Slot(dataset, "", crop, COPY)
+        for place, region in enumerate(_draw(sample, recipe).regions):
+            yield _Slot(dataset, region, crop, place)
 
 
 def _draw(name: str, recipe: Recipe) -> _Drawn:
@@ -230,15 +232,15 @@ def _draw_view(seen: Seen, random: np.random.Generator) -> View:
 class _Tones:
     """Skin tones `[n, 3]` of the crops of all rows; a crop is read when its tone is first asked for."""
 
-    def __init__(self, rows: list[dict], root: Path) -> None:
-        self.rows = rows
+    def __init__(self, crops: Crops, root: Path) -> None:
+        self.crops = crops
         self.root = root
-        self.table = np.full((len(rows), 3), np.nan, np.float32)
+        self.table = np.full((len(crops), 3), np.nan, np.float32)
 
     def __getitem__(self, numbers: np.ndarray | int, /) -> np.ndarray:
         for number in np.ravel(numbers):
             if np.isnan(self.table[number, 0]):
-                row = self.rows[number]
+                row = self.crops.records([number])[0]
                 image = read_image(self.root, row["shard"], row["member"])
                 self.table[number] = skin_tone(image, np.reshape(row["landmarks"], (-1, 2)))
         return self.table[numbers]

@@ -135,4 +135,4 @@ def _extract(shard: tuple[int, int], table: Path, root: Path, out: Path, finder:
 
 def _expand(shard: tuple[int, int], table: Path, root: Path, out: Path, settings: dict) -> int:
     """Expand one shard; the number of its rows."""
-    return len(expand(read_table(table), root, out, shard=shard, **settings))
+    return len(expand(table, root, out, shard=shard, **settings))

@@ -268,3 +268,20 @@ def test_the_command(faces, plain, tmp_path):
         said = call("expand", where, tmp_path / "more", "--shard", "0/2", *settings)
         assert said.exit_code == 1 and "must have the manifest of `semdf extract`" in said.output
     assert "must be I/N" in call("expand", faces[0], tmp_path, "--shard", "2/2", *settings).output
+
+
+def test_the_file_of_a_manifest_gives_what_its_table_gives(faces, plain, tmp_path):
+    """The file is what `semdf expand` hands over: then landmarks are read when they are asked for."""
+    path = write_table(faces[1], tmp_path / "faces" / "manifest.parquet")
+    write_table(expand(path, faces[0], tmp_path / "whole", **SETTINGS), tmp_path / "whole" / "manifest.parquet")
+    assert contents(tmp_path / "whole") == contents(plain)
+    given = {"table": faces[1], "file": path}
+    tables = [expand(rows, faces[0], tmp_path / name, shard=(1, 2), **SETTINGS) for name, rows in given.items()]
+    pd.testing.assert_frame_equal(*tables)
+    records = [(part_of(tmp_path / name, (1, 2)) / "expand.json").read_text() for name in given]
+    assert records[0] == records[1]
+    with pytest.raises(MissingError, match="table must be at .*none.parquet"):
+        expand(tmp_path / "none.parquet", faces[0], tmp_path / "none")
+    write_table(faces[1].assign(landmarks=[[0.0, 0.0]] * len(faces[1])), path)
+    with pytest.raises(DataError, match="must have 5, 68 or 189 landmarks, found 1"):
+        expand(path, faces[0], tmp_path / "none")

@@ -1,6 +1,8 @@
 """Forging: what is outside the mask is untouched, nobody is paired with themselves, and a seed is a forgery."""
 
 import json
+import weakref
+from collections.abc import Sequence
 from dataclasses import fields, replace
 
 import cv2
@@ -470,3 +472,34 @@ def test_the_189_landmarks_of_a_photograph_say_more():
     for region in REGIONS:
         fine, coarse = (core(p, region, (700, 700)) for p in (points, from_tem(points)))
         assert (fine & coarse).sum() > (0.4 if region == "eyebrows" else 0.7) * (fine | coarse).sum(), region
+
+
+class Watched(Sequence):
+    """Landmarks that are made when they are asked for; it counts how many of them somebody holds at a time."""
+
+    def __init__(self, rows: pd.DataFrame) -> None:
+        self.points = rows["landmarks"].tolist()
+        self.alive: set[int] = set()
+        self.most = 0
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def __getitem__(self, number: int) -> np.ndarray:
+        made = np.array(self.points[number])
+        self.alive.add(id(made))
+        weakref.finalize(made, self.alive.discard, id(made))
+        self.most = max(self.most, len(self.alive))
+        return made
+
+
+@pytest.mark.parametrize("pairing", ["nearest", "landmarks", "pose"])
+def test_a_search_holds_the_landmarks_of_its_candidates_alone(pairing):
+    rows = people(400)
+    watched = Watched(rows)
+    found = Donors(rows.drop(columns="landmarks"), None, pairing, pool=30, landmarks=watched)
+    usual = Donors(rows, None, pairing, pool=30)
+    assert [found.draw(row, np.random.default_rng(row)) for row in range(400)] == [
+        usual.draw(row, np.random.default_rng(row)) for row in range(400)
+    ]
+    assert watched.most <= 31 and not watched.alive
