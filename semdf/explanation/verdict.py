@@ -12,8 +12,8 @@ import numpy as np
 from semdf.errors import DataError, SemdfError
 from semdf.explanation.card import UNMEASURED, Card, Decision, Kind, Named, decide
 from semdf.extraction.video import Sample, read_frames
-from semdf.faces.crops import Face, crop
 from semdf.faces.choose import named
+from semdf.faces.crops import Face, crop
 from semdf.faces.finders import Annotated, FaceFinder, fitted
 from semdf.faces.landmarks import span
 from semdf.faces.quality import Quality, quality
