@@ -1,11 +1,15 @@
 """Trains alone or, under torchrun, as one of several: `python tests/_pair.py FOLDER` writes what came out.
 
+    python tests/_pair.py one --device cuda                                         # on one GPU
+    torchrun --standalone --nproc-per-node 2 tests/_pair.py two --device cuda       # on two
+    python tests/_pair.py two --beside one                                          # the largest differences by case
+
 Towers compute in float64, so that rounding makes no visible difference. In float32 it would: Adam blows it up where a
 gradient is nearly zero.
 """
 
+import argparse
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +17,7 @@ import torch
 from _training import config, samples
 from torch import nn
 
-from semdf.artifacts import write_table, write_weights
+from semdf.artifacts import read_table, read_weights, write_table, write_weights
 from semdf.errors import SemdfError
 from semdf.training import distributed, runs, train
 from semdf.training.datasets import Samples
@@ -50,16 +54,18 @@ def apart(data: Samples) -> Samples:
     return replace(data, rows=rows, partner=torch.full_like(data.partner, -1))
 
 
-def work(folder: Path) -> None:
+def work(folder: Path, device: str = "cpu") -> None:
     """Weights, curve and validation scores of every case: two steps of two pairs."""
     build = runs.build
     train.build = lambda *args: build(*args).double()
+    changed = {} if device == "cpu" else {"device": device}
     try:
         for name, (objective, changes, variant) in CASES.items():
             small = {"epochs": 1, "warmup": 0.0, "pairs": 4, "batch": 4, "processes": distributed.size()}
             data = apart(samples(8)) if changes.get("partner") == "nearest" else samples(8)
-            record = train.fit(data, samples(3, 1), config(objective, variant, **small | changes))
+            record = train.fit(data, samples(3, 1), config(objective, variant, **small | changes | changed))
             p = torch.from_numpy(train.predict(record.model, samples(3, 1), batch=4))  # the second part has two rows
+            record.model.cpu()
             with torch.no_grad():
                 seen = views(samples(3, 1).images, record.model.image_size)
                 logits = record.model.logits(record.model.normalise(seen))
@@ -132,8 +138,35 @@ def normalisation() -> float:
     return max(float((a - b).detach().abs().max()) for a, b in pairs)
 
 
+def differences(one: Path, two: Path) -> dict[str, float]:
+    """The largest difference of a weight, logit, score, loss or lambda between two folders, by case."""
+    found = {}
+    for case in CASES:
+        weights = [read_weights(folder / f"{case}.safetensors") for folder in (one, two)]
+        curves = [read_table(folder / f"{case}.parquet").to_numpy(float) for folder in (one, two)]
+        assert weights[0].keys() == weights[1].keys()
+        apart = [float((weights[1][name] - value).abs().max()) for name, value in weights[0].items() if value.numel()]
+        curve = torch.from_numpy(curves[0] - curves[1]).abs().nan_to_num()
+        found[case] = max(*apart, float(curve.max()))
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--beside", type=Path, metavar="FOLDER", help="compare the two, train nothing")
+    options = parser.parse_args()
+    if options.beside:
+        for case, largest in differences(options.folder, options.beside).items():
+            print(f"{case:20} {largest:.1e}")
+        return
+    options.folder.mkdir(parents=True, exist_ok=True)
+    with distributed.joined(device=options.device):
+        if distributed.size() > 1:
+            (options.folder / f"{distributed.rank()}.json").write_text(json.dumps(facts()))
+        work(options.folder, options.device)
+
+
 if __name__ == "__main__":
-    out = Path(sys.argv[1])
-    with distributed.joined():
-        (out / f"{distributed.rank()}.json").write_text(json.dumps(facts()))
-        work(out)
+    main()

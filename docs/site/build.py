@@ -25,11 +25,13 @@ PAGES = (
     "docs/data.md",
     "docs/data_card.md",
     "docs/formats.md",
+    "docs/gpu.md",
     "docs/model_card.md",
     "docs/other_machines.md",
     "docs/others.md",
     "docs/results.md",
     "docs/scale.md",
+    "docs/why.md",
     "docs/weights.md",
     "benchmarks/README.md",
 )

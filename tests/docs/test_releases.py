@@ -80,6 +80,15 @@ def test_every_relative_link_of_a_page_leads_to_a_file_and_a_heading(path):
             assert anchor in slugs, f"{link}: {sorted(slugs)}"
 
 
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_modules_and_scripts_that_a_page_runs_exist(path):
+    text = path.read_text()
+    for name in re.findall(r"python -m ((?:semdf|benchmarks|people)[\w.]*\w)", text):
+        assert importlib.util.find_spec(name), name
+    for name in re.findall(r"(?:python|tests|torchrun.*) ((?:tests|docs)/[\w/]+\.py)", text):
+        assert (ROOT / name).is_file(), name
+
+
 @pytest.mark.parametrize("path", FORMS, ids=lambda p: p.name)
 def test_forms_of_issues_ask_by_fields_with_names_of_their_own(path):
     form = YAML(typ="safe").load(path)

@@ -48,6 +48,12 @@ def test_two_processes_give_the_weights_lambdas_and_scores_of_one(pair, case):
     pd.testing.assert_frame_equal(*curves, check_exact=False, rtol=0, atol=1e-6)
 
 
+def test_the_differences_that_are_printed_for_gpus_are_those_of_the_files(pair):
+    found = _pair.differences(*pair)
+    assert set(found) == set(_pair.CASES) and 0 <= max(found.values()) <= 1e-6
+    assert not any(_pair.differences(pair[0], pair[0]).values())
+
+
 def test_rows_are_dealt_out_without_loss_or_repetition(pair):
     told = [json.loads((pair[1] / f"{rank}.json").read_text()) for rank in range(2)]
     assert sorted(told[0]["done"] + told[1]["done"]) == list(range(7)) and told[0]["done"] and told[1]["done"]
