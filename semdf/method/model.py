@@ -69,9 +69,9 @@ class Detector(nn.Module):
     def tune_norms(self) -> Self:
         """Train of the towers nothing but the gains and offsets of their normalisation layers, from now on.
 
-        What is not of the encoder is trained as before: heads, offsets of nodes, the scale of the cosines. A tower that
-        `freeze` has frozen stays so. Projections count as the encoder's: where they were drawn at random, as with
-        ImageNet's weights, they stay as they were drawn.
+        What is not of the encoder is trained as before: heads, the map of cells into the joint space, offsets of nodes,
+        the scale of the cosines. A tower that `freeze` has frozen stays so. The encoder's own projections count as it:
+        where they were drawn at random, as beside ImageNet's weights, they stay as they were drawn.
 
         Source: Basu et al., "Strong Baselines for Parameter-Efficient Few-Shot Fine-Tuning", AAAI 2024, for vision
         transformers; Yermakov et al., "Unlocking the Hidden Potential of CLIP in Generalizable Deepfake Detection",
@@ -83,11 +83,13 @@ class Detector(nn.Module):
         kept = set()
         for name in ("image", "text"):
             tower = getattr(self, name, nn.Module())
-            norms = {id(p) for part in tower.modules() if isinstance(part, NORMS) for p in part.parameters()}
+            tuned = {id(p) for part in tower.modules() if isinstance(part, NORMS) for p in part.parameters()}
+            new = [part.projection for part in tower.modules() if isinstance(part, cells.CellTower)]
+            tuned |= {id(p) for part in new for p in part.parameters()}
             for part, parameter in tower.named_parameters():
                 if part == "logit_scale":
                     continue
-                parameter.requires_grad_(parameter.requires_grad and id(parameter) in norms)
+                parameter.requires_grad_(parameter.requires_grad and id(parameter) in tuned)
                 if parameter.requires_grad:
                     kept.add(name)
         if not kept:

@@ -130,18 +130,22 @@ def test_the_hypergradient_is_that_of_a_virtual_step_of_the_norms_alone(vit):
         assert slope[k].item() == pytest.approx(expected, rel=1e-4, abs=1e-9) and abs(expected) > 1e-7
 
 
+@pytest.mark.parametrize("features", ["pooled", "cells"])
 @pytest.mark.parametrize("statistics", ["resting", "moving"])
-def test_of_efficientnet_the_gains_and_offsets_are_trained_and_its_statistics_rest_if_told_to(statistics):
-    run = config("binary", freeze="all_but_norms", epochs=1, **(_lite() | {"statistics": statistics}))
+def test_of_efficientnet_the_gains_and_offsets_are_trained_and_its_statistics_rest_if_told_to(statistics, features):
+    changes = {"statistics": statistics, "features": features}
+    run = config("binary", freeze="all_but_norms", epochs=1, **(_lite() | changes))
     fresh = build(run)
     record = fit(samples(), samples(8, 1), run)
     named = dict(record.model.image.named_modules())
     norms = [f"image.{name}" for name, part in named.items() if isinstance(part, nn.BatchNorm2d)]
-    expected = {f"{name}.{part}" for name in norms for part in ("weight", "bias")}
-    assert len(norms) == 49 and moved(fresh, record.model) == expected | {"head.weight", "head.bias"}
+    expected = {f"{name}.{part}" for name in norms for part in ("weight", "bias")} | {"head.weight", "head.bias"}
+    if features == "cells":
+        expected.add("image.visual.projection.weight")  # a new map from random weights, no part of the encoder
+    assert len(norms) == (49 if features == "pooled" else 33) and moved(fresh, record.model) == expected
     old = dict(fresh.named_buffers())
     alike = [torch.equal(value, old[name]) for name, value in record.model.named_buffers() if "running" in name]
-    assert len(alike) == 98 and set(alike) == {statistics == "resting"}
+    assert len(alike) == 2 * len(norms) and set(alike) == {statistics == "resting"}
 
 
 def _lite() -> dict:

@@ -45,12 +45,17 @@ class Probe(Detector):
         self.head = head
         self.normalised = normalised
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Probability of fake `[B, 1]` of normalised images `[B, 3, H, W]`."""
+    def cell_logits(self, images: Tensor) -> Tensor:
+        """Log-odds of fake `[B, 1]` of normalised images `[B, 3, H, W]`; the second output is the fake's."""
         features = self.image(images)
         if self.normalised:
             features = F.normalize(features, dim=-1)
-        return self.head(features).softmax(-1)[:, 1:]  # the second output is the fake's
+        real, fake = self.head(features).chunk(2, -1)
+        return fake - real
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Probability of fake `[B, 1]`."""
+        return self.cell_logits(images).sigmoid()
 
 
 def probe(state: Mapping[str, Tensor], path: Path, *, tower: str, head: str, normalised: bool, encoder: str) -> Probe:
