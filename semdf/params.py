@@ -420,7 +420,7 @@ class Explain(Section):
 
     split: Literal["train", "val", "test"]
     count: Count
-    layer: Literal["layer2", "layer3", "layer4"]
+    layer: Literal["cells", "layer2", "layer3", "layer4"]
     seed: Seed
 
 

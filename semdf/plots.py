@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -18,6 +19,7 @@ from matplotlib.figure import Figure
 from semdf.artifacts import atomic, write_table
 
 __all__ = [
+    "Example",
     "auc_intervals",
     "lambdas",
     "losses",
@@ -29,6 +31,7 @@ __all__ = [
     "save",
     "score_densities",
     "severities",
+    "strip",
     "theme",
     "timeline",
     "validation",
@@ -204,6 +207,46 @@ def overlay(image: np.ndarray, relevance: np.ndarray, mask: np.ndarray | None, a
         ax.contour(mask, levels=[0.5], colors="white", linewidths=1)
     ax.set_axis_off()
     return ax
+
+
+class Example(NamedTuple):
+    """A forgery beside what it was made from, and what a detector says of it.
+
+    Attributes:
+        real: [H, W, 3] uint8, the pristine picture.
+        forged: [H, W, 3] uint8.
+        relevance: [H, W] in 0..1, the map that is drawn over the forgery.
+        mask: [H, W] bool, what was forged.
+        sentence: What the detector says.
+    """
+
+    real: np.ndarray
+    forged: np.ndarray
+    relevance: np.ndarray
+    mask: np.ndarray
+    sentence: str
+
+
+def strip(examples: Sequence[Example], size: float = 1.3) -> Figure:
+    """Examples side by side: the pristine picture, the forgery, its map with the outline of the mask, the sentence.
+
+    Args:
+        examples: One or more.
+        size: Side of a picture, inches.
+    """
+    columns = 3 * len(examples)
+    figure, axes = plt.subplots(1, columns, figsize=(size * columns, size + 0.75), squeeze=False)
+    figure.subplots_adjust(left=0, right=1, top=0.88, bottom=0.32, wspace=0.03)
+    for k, example in enumerate(examples):
+        real, forged, explained = axes[0, 3 * k : 3 * k + 3]
+        for ax, image, title in ((real, example.real, "real"), (forged, example.forged, "forged")):
+            ax.imshow(image)
+            ax.set_axis_off()
+            ax.set_title(title, fontsize=8, pad=3)
+        overlay(example.forged, example.relevance, example.mask, explained).set_title("map", fontsize=8, pad=3)
+        middle = forged.get_position().x0 + forged.get_position().width / 2
+        figure.text(middle, 0.27, textwrap.fill(example.sentence, 44), ha="center", va="top", fontsize=7.5)
+    return figure
 
 
 def timeline(data: pd.DataFrame, ax: Axes, threshold: float = 0.5) -> Axes:

@@ -54,3 +54,14 @@ def test_a_grid_shows_every_picture():
     figure = plots.pictures([np.zeros((8, 8, 3), np.uint8), np.ones((8, 8))], ["a", "b"], columns=3)
     assert [ax.get_title() for ax in figure.axes] == ["a", "b", ""]
     plt.close(figure)
+
+
+def test_a_strip_shows_each_example_with_its_sentence(random):
+    image = random.integers(0, 255, (24, 24, 3), dtype=np.uint8)
+    mask = np.zeros((24, 24), bool)
+    mask[4:12, 4:12] = True
+    examples = [plots.Example(image, image[::-1], mask.astype(float), mask, f"Sentence {k}.") for k in range(2)]
+    figure = plots.strip(examples)
+    assert len(figure.axes) == 6
+    assert [text.get_text() for text in figure.texts] == ["Sentence 0.", "Sentence 1."]
+    plt.close(figure)

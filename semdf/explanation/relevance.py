@@ -1,11 +1,13 @@
 """Where a node's prompt finds its evidence: relevance maps, and measures of whether they can be believed.
 
-A detector that compares prompts with the cells of a picture (`semdf.method.cells`) has the map within itself: what a
-cell adds to the node's logit. Nothing is estimated.
+A detector that compares prompts with the cells of a picture (`semdf.method.cells`) has the map within itself: the
+logits of the cells. A legal state in which a node is active has the root active too, and its score is the sum of both
+logits; so the map of a node is its logit and the root's.
 
-For other towers a map is gradient times activation of one layer of the image tower, summed over channels. The gradient is that of the
-log-odds of the node's marginal. For convolutions this is HiResCAM (Draelos and Carin, 2020); for a ViT the same product
-is taken over tokens. Captum computes it. Negative relevance is set to 0: only evidence for the node counts.
+For other towers a map is gradient times activation of one layer of the image tower, summed over channels. The
+gradient is that of the log-odds of the node's marginal. For convolutions this is HiResCAM (Draelos and Carin, 2020);
+for a ViT the same product is taken over tokens. Captum computes it. Negative relevance is set to 0: only evidence for
+the node counts.
 """
 
 from __future__ import annotations
@@ -108,21 +110,24 @@ def _cell_maps(detector: Any, images: Tensor, nodes: list[int]) -> np.ndarray:
     half = STRIDE // 2
     moves = (-half // 2, half // 2)
     padded = nn.functional.pad(images, (half, half, half, half), mode="replicate")
-    offset = getattr(detector, "offset", torch.zeros(len(nodes) and max(nodes) + 1))
+    implied = getattr(detector, "structure", "none") == "hierarchy"
     fine = np.zeros((len(images), len(nodes), height // half, width // half), np.float32)
     for row, down in enumerate(moves):
         for column, right in enumerate(moves):
             view = padded[..., half + down : half + down + height, half + right : half + right + width]
             with torch.no_grad():
-                logits = detector.cell_logits(view)[..., nodes] - offset[nodes]
-            grid = logits.transpose(1, 2).unflatten(2, (height // STRIDE, width // STRIDE))
-            fine[:, :, row::2, column::2] = grid.float().cpu().numpy()
+                logits = detector.cell_logits(view)
+                if hasattr(detector, "offset"):
+                    logits = logits - detector.offset
+            for k, node in enumerate(nodes):
+                evidence = logits[..., node]
+                if implied and node != 0:
+                    evidence = evidence + logits[..., 0]
+                grid = evidence.unflatten(1, (height // STRIDE, width // STRIDE))
+                fine[:, k, row::2, column::2] = grid.float().cpu().numpy()
     result = np.zeros((len(images), len(nodes), height, width), np.float32)
-    place = (half - 1) / 2 + detector.image.visual.shift
-    onto = np.array([[half, 0, place], [0, half, place]], np.float32)
-    how = {"flags": cv2.INTER_CUBIC, "borderMode": cv2.BORDER_REPLICATE}
     for i, k in np.ndindex(fine.shape[:2]):
-        large = cv2.warpAffine(fine[i, k].clip(min=0), onto, (width, height), **how)
+        large = cv2.resize(fine[i, k].clip(min=0), (width, height), interpolation=cv2.INTER_CUBIC)
         result[i, k] = _scaled(large)
     return result
 

@@ -37,16 +37,9 @@ class CellTower(nn.Module):
         visual: An EfficientNet of timm in open_clip's wrapper, or CLIP's ResNet. Its stages are taken over, not copied.
         dimension: D, that of the text tower.
 
-    Attributes:
-        shift: How far right of and below its middle a cell looks, pixels. Padding as TensorFlow's, at the right and at
-            the bottom alone, moves the centres of the receptive fields of EfficientNet-Lite0 by 7.5; 4 points best at
-            what was forged, measured on validation people (ours).
-
     Raises:
         ParameterError: Another kind of tower.
     """
-
-    shift: float
 
     def __init__(self, visual: Any, dimension: int) -> None:
         super().__init__()
@@ -55,7 +48,6 @@ class CellTower(nn.Module):
             trunk = visual.trunk
             last, channels = _last_block(trunk)
             stages = [trunk.conv_stem, trunk.bn1, *trunk.blocks[: last + 1]]
-            self.shift = 4.0
         elif isinstance(visual, open_clip.model.ModifiedResNet):
             stem = nn.Sequential(
                 visual.conv1, visual.bn1, visual.act1,
@@ -65,7 +57,6 @@ class CellTower(nn.Module):
             )  # fmt: skip
             channels = visual.layer3[-1].bn3.num_features
             stages = [stem, visual.layer1, visual.layer2, visual.layer3]
-            self.shift = 0.0
         else:
             raise ParameterError(
                 f"features: must be pooled for a tower that is neither an EfficientNet nor a ResNet, "

@@ -132,6 +132,14 @@ class Detector(nn.Module):
         """`[B, 3, H, W]` uint8 sRGB -> float input of `forward`."""
         return self.image.normalise(images)
 
+    def logits(self, images: Tensor) -> Tensor:
+        """Logits `[B, N]` of normalised images `[B, 3, H, W]`."""
+        return cells.pool(self.cell_logits(images))
+
+    def cell_logits(self, images: Tensor) -> Tensor:
+        """Logits `[B, C, N]` of each cell, before they are pooled; `[B, N]` of a tower that pools its features."""
+        raise NotImplementedError
+
 
 class NodeDetector(Detector):
     """A detector with a logit for each node of a hierarchy: `forward(images [B, 3, H, W])` -> `[B, N]`.
@@ -152,10 +160,6 @@ class NodeDetector(Detector):
             solve = marginals.offsets if structure == "hierarchy" else marginals.independent_offsets
             start = solve(prior, hierarchy).float()
         self.offset = nn.Parameter(start, requires_grad=prior is not None)
-
-    def logits(self, images: Tensor) -> Tensor:
-        """Logits `[B, N]` of normalised images `[B, 3, H, W]`."""
-        raise NotImplementedError
 
     def forward(self, images: Tensor) -> Tensor:
         """Probability of each node `[B, N]` of normalised images `[B, 3, H, W]`; node 0's is the score."""
@@ -251,12 +255,8 @@ class JointEmbedding(NodeDetector):
         nn.init.constant_(clip.logit_scale, math.log(scale)).requires_grad_(similarity == "cosine")
         self._cache: _Cached | None = None
 
-    def logits(self, images: Tensor) -> Tensor:
-        """Logits `[B, N]` of normalised images `[B, 3, H, W]`: one pass of each tower for all nodes."""
-        return cells.pool(self.cell_logits(images))
-
     def cell_logits(self, images: Tensor) -> Tensor:
-        """Logits `[B, C, N]` of each cell, before they are pooled; `[B, N]` of a tower that pools its features."""
+        """See `Detector.cell_logits`: one pass of each tower for all nodes."""
         return self.compare(self.image(images), self.text_features())
 
     def compare(self, image: Tensor, text: Tensor) -> Tensor:
@@ -348,12 +348,8 @@ class NodeHeads(NodeDetector):
         self.image = _image_tower(clip, features, precision, seed)
         self.head = head
 
-    def logits(self, images: Tensor) -> Tensor:
-        """Logits `[B, N]` of normalised images `[B, 3, H, W]`."""
-        return cells.pool(self.cell_logits(images))
-
     def cell_logits(self, images: Tensor) -> Tensor:
-        """See `JointEmbedding.cell_logits`."""
+        """See `Detector.cell_logits`."""
         return self.head(self.image(images)) + self.offset
 
 
@@ -380,9 +376,9 @@ class BinaryBaseline(Detector):
         """Probability of fake `[B, 1]`."""
         return self.logits(images).sigmoid()
 
-    def logits(self, images: Tensor) -> Tensor:
-        """Log-odds of fake `[B, 1]` of normalised images `[B, 3, H, W]`."""
-        return cells.pool(self.head(self.image(images)))
+    def cell_logits(self, images: Tensor) -> Tensor:
+        """See `Detector.cell_logits`; the logit is the log-odds of fake."""
+        return self.head(self.image(images))
 
 
 def released(path: str | Path, hierarchy: Hierarchy, encoder: str = "ViT-B-32-quickgelu") -> JointEmbedding:

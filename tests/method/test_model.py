@@ -294,6 +294,7 @@ def test_openai_s_activation_survives_saving_and_loading(tiny, tmp_path, monkeyp
     monkeypatch.setattr(open_clip, "get_pretrained_cfg", lambda *_: {"quick_gelu": True})
     block = params.read(ROOT / "params.yaml")["train"].model_dump() | {
         "encoder": tiny,
+        "features": "pooled",
         "pretrained": str(path) if given == "file" else "openai",
     }
     run = runs.configure(objective, 0, block, {"size": 40, "alignment": "native", "margin": 1.3})
