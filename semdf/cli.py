@@ -648,7 +648,7 @@ def _fetch(entry: Weights) -> None:
         ("goes to", str(folder() / entry.file)),
     ):
         click.echo(f"  {what:10} {value}")
-    with tqdm(unit="B", unit_scale=True, leave=False) as bar:
+    with tqdm(unit="B", unit_scale=True, leave=False, disable=None) as bar:  # None: no bar where it is not seen
 
         def show(done: int, total: int | None) -> None:
             bar.total = total
