@@ -89,6 +89,7 @@ benchmark: setup        ## measure steps, inference, data and evaluation, beside
 	python -m benchmarks.expansion
 	python -m benchmarks.donors
 	python -m benchmarks.rates
+	python -m benchmarks.streaming
 	python -m benchmarks.evaluation
 	python -m benchmarks.norms
 	python -m benchmarks.figure
