@@ -161,7 +161,7 @@ def hits(
     return pd.DataFrame(found, columns=columns).dropna().reset_index(drop=True)
 
 
-def _seen(detector: Detector, manifest: Path, row: dict, layer: str) -> _Seen:
+def _seen(detector: Detector, manifest: Path, row: dict, layer: str | None) -> _Seen:
     """As `show`, with the map of the root."""
     folder = Path(manifest).parent
     image = read_image(folder, row["shard"], row["member"])
@@ -175,7 +175,7 @@ def _seen(detector: Detector, manifest: Path, row: dict, layer: str) -> _Seen:
     return _Seen(view[0].permute(1, 2, 0).numpy(), of_node, of_root, _view(forged, model.image_size, resample))
 
 
-def _examine(detector: Detector, manifest: Path, row: dict, layer: str) -> dict:
+def _examine(detector: Detector, manifest: Path, row: dict, layer: str | None) -> dict:
     """One row of `examine`."""
     image = read_image(manifest.parent, row["shard"], row["member"])
     points = np.asarray(row["landmarks"], dtype=float).reshape(-1, 2)

@@ -69,7 +69,7 @@ ARROWS = {
     "forging": "extraction faces layouts storage weights",
     "explanation": "evaluation extraction faces method storage training",
     "ablation": "evaluation forging layouts method training",
-    "pipeline": "ablation evaluation extraction faces forging method storage training",
+    "pipeline": "ablation evaluation explanation extraction faces forging layouts method pretraining storage training",
 }
 TOP = {"__init__", "artifacts", "cli", "dependencies", "errors", "params", "plots"}
 

@@ -1,15 +1,22 @@
 """Cards measured on made-up scores whose truth is known, and on a small detector with real crops."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
+from _media import faceforensics
+from _training import config
+from click.testing import CliRunner
 from scipy.special import expit
 
+from semdf.cli import main
 from semdf.errors import DataError
 from semdf.explanation import card as cards
 from semdf.explanation import measuring
 from semdf.faces.quality import MEANINGS
 from semdf.method import hierarchy
+from semdf.training import runs
 
 FFPP = hierarchy.load("ffpp")
 
@@ -179,3 +186,37 @@ def test_maps_are_held_against_chance_and_the_root(random):
     assert found.points("fake").hits.value == 1 and found.points("mouth") is None
     mouth = next(row for row in found.pointing if row.node == "mouth")
     assert (mouth.hits.value, mouth.chance) == (0.5, 1.0)
+
+
+def test_the_command_measures_a_detector_on_its_crops_and_the_card_is_read(tmp_path):
+    """From a tree to an answer: extraction, expansion, a detector of random weights, its card, a score by it."""
+    tree = faceforensics(tmp_path / "FaceForensics++", frames=3)
+    people = sorted(path.stem for path in (tree / "original_sequences/youtube/c23/videos").glob("*.mp4"))
+    pairs = [list(pair) for pair in zip(people[::2], people[1::2], strict=False)]
+    for name, split in (("train", []), ("val", pairs), ("test", [])):
+        (tree / f"{name}.json").write_text(json.dumps(split))
+    faces, expanded, folder = tmp_path / "faces", tmp_path / "expanded", tmp_path / "run"
+    options = ["--annotations", tmp_path / "annotations.npz", "--size", 128, "--alignment", "native", "--workers", 1]
+    call("extract", tree, faces, "--layout", "faceforensics++", *options)
+    call("expand", faces, expanded, "--seed", 1, "--region", "nose", "--workers", 1)
+    runs.save(runs.build(config()), config(), folder)
+    video = tree / "original_sequences/youtube/c23/videos" / f"{people[0]}.mp4"
+    words = ("score", video, "--model", folder, "--annotations", tmp_path / "annotations.npz")
+    assert "Nothing was measured" in call(*words)
+    wrote = call("card", faces, "--data", "FaceForensics++", "--model", folder, "--expanded", expanded)
+    assert wrote.strip() == str(folder / "card.json")
+    found = cards.read(folder)
+    manifest = pd.read_parquet(faces / "manifest.parquet")
+    reals = ((manifest["label"] == "real") & (manifest["split"] == "val") & (manifest["status"] == "ok")).sum()
+    assert found.picture.outcomes[0].reals.forged.of == reals > 0
+    sizes = [measuring.size_of(row.landmarks, row.box) for row in manifest[manifest["status"] == "ok"].itertuples()]
+    assert min(sizes) <= found.ranges["size"].low <= found.ranges["size"].high <= max(sizes)
+    said = call(*words)
+    assert "Nothing was measured" not in said
+    assert any(f": {answer}" in said for answer in cards.ANSWERS)
+
+
+def call(*words, code=0) -> str:
+    done = CliRunner().invoke(main, [str(word) for word in words])
+    assert done.exit_code == code and "Traceback" not in done.output, done.output
+    return done.output

@@ -62,6 +62,12 @@ def test_a_stage_depends_on_what_its_notebook_imports(name):
     assert set(sections) == set(STAGES[name].get("params", []))
 
 
+def test_the_stage_card_depends_on_what_it_imports():
+    module = "semdf/pipeline/card.py"
+    code = {d for d in STAGES["card"]["deps"] if d.startswith("semdf")}
+    assert code == {room_of(path) or path for path in closure(ROOT / module) | {module}}
+
+
 @pytest.mark.parametrize("name", NOTEBOOK_STAGES)
 def test_pipeline_values_have_the_types_of_the_notebook_s_defaults(name):
     notebook, sections, _ = command(STAGES[name])
