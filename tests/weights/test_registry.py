@@ -1,19 +1,23 @@
 """The table of weights: complete, pinned, shown in the documents, and what the code looks for."""
 
 import re
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
 import open_clip
 import platformdirs
 import pytest
+import torch
+from safetensors.torch import save_file
 
-from semdf.errors import ParameterError
+from semdf.errors import DataError, ParameterError
 from semdf.evaluation import outside
 from semdf.faces import mtcnn, parsing, retinaface
 from semdf.method import imagenet, towers
 from semdf.pipeline import ROOT
 from semdf.weights import registry
+from semdf.weights.fetch import sha256_of
 from semdf.weights.registry import WEIGHTS
 
 PAGE = (ROOT / "docs" / "weights.md").read_text()
@@ -124,3 +128,18 @@ def test_what_is_missing_is_said_with_address_hash_and_place(monkeypatch):
     assert all(part in told for part in ("`semdf fetch gend`", entry.address, entry.sha256, entry.file, "into here"))
     told = registry.missing("lnclip")
     assert WEIGHTS["lnclip"].page in told and "as lnclip.ckpt" in told and "semdf fetch" not in told
+
+
+def test_an_encoder_takes_the_file_that_was_fetched_and_asks_no_hub(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEMDF_WEIGHTS", str(tmp_path))
+    monkeypatch.setattr(open_clip, "create_model", lambda *_, **__: pytest.fail("a hub was asked"))
+    state = towers.create("semdf-mini", seed=3).state_dict()
+    path = tmp_path / "small.safetensors"
+    save_file(state, path)
+    entry = replace(WEIGHTS["ViT-B-32"], name="semdf-mini", file=path.name, sha256=sha256_of(path))
+    monkeypatch.setitem(WEIGHTS, "semdf-mini", entry)
+    found = towers.create("semdf-mini", "openai").state_dict()
+    assert all(torch.equal(found[name], value) for name, value in state.items())
+    monkeypatch.setitem(WEIGHTS, "semdf-mini", replace(entry, sha256="0" * 64))
+    with pytest.raises(DataError, match=r"pretrained: .*small.safetensors must have the SHA-256 0{64}, found "):
+        towers.create("semdf-mini", "openai")
