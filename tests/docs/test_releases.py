@@ -89,6 +89,12 @@ def test_modules_and_scripts_that_a_page_runs_exist(path):
         assert (ROOT / name).is_file(), name
 
 
+def test_the_stored_data_and_weights_are_small():
+    """A clone brings all of them; every version stays in git's history."""
+    files = [path for path in (ROOT / "store").rglob("*") if path.is_file()]
+    assert len(files) > 1000 and sum(path.stat().st_size for path in files) < 180e6
+
+
 @pytest.mark.parametrize("path", FORMS, ids=lambda p: p.name)
 def test_forms_of_issues_ask_by_fields_with_names_of_their_own(path):
     form = YAML(typ="safe").load(path)
