@@ -246,6 +246,8 @@ def _maps(face: FaceVerdict, detector: Detector, card: Card | None) -> list[dict
     image, planes = look(face.evidence, detector, nodes)
     shown = []
     for node, plane in zip(nodes, planes, strict=True):
+        if not plane.any():  # a probability of 1 has no gradient: there is nothing to show
+            continue
         blended = _as_url(_glow(image, plane), ".png")
         shown.append({"node": node, "data": blended, "note": wording.map_note(node, card)})
     return shown

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, ValidationError, field_validator
-from torch import nn
+from torch import Tensor, nn
 
 from semdf.artifacts import read_json, read_weights, write_json, write_weights
 from semdf.errors import DataError, ParameterError
@@ -301,5 +301,20 @@ def load(folder: Path) -> tuple[Detector, Config]:
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
-        raise DataError(f"{folder.name}/model.safetensors must fit its config.json: {error}") from None
+        found = _misfit(model.state_dict(), state) or str(error)
+        raise DataError(f"{folder.name}/model.safetensors must fit its config.json, found {found}") from None
     return model.eval(), config
+
+
+def _misfit(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
+    """How many weights are missing, unknown or of another shape, each with the first name."""
+    said = []
+    if missing := [name for name in wanted if name not in found]:
+        said.append(f"{len(missing)} of {len(wanted)} weights missing (the first {missing[0]!r})")
+    if unknown := [name for name in found if name not in wanted]:
+        said.append(f"{len(unknown)} unknown (the first {unknown[0]!r})")
+    other = [name for name in wanted if name in found and wanted[name].shape != found[name].shape]
+    if other:
+        shapes = f"{list(found[other[0]].shape)} for {list(wanted[other[0]].shape)}"
+        said.append(f"{len(other)} of another shape (the first {other[0]!r}, {shapes})")
+    return ", ".join(said)

@@ -9,13 +9,17 @@ import numpy as np
 import pytest
 from _cards import card
 from _media import draw, landmarks, write_video
+from _training import config
 
+from semdf.artifacts import read_weights, write_weights
+from semdf.errors import DataError
 from semdf.explanation import verdict, wording
 from semdf.faces.finders import Face, Whole
 from semdf.faces.landmarks import five
 from semdf.method import hierarchy
 from semdf.pipeline import ROOT
 from semdf.storage.tars import encode_png
+from semdf.training import runs
 
 FFPP = hierarchy.load("ffpp")
 SCHEMA = json.loads((ROOT / "docs" / "verdict.schema.json").read_text())
@@ -222,3 +226,17 @@ def test_files_without_pictures_name_what_they_are_not(tmp_path):
         found = verdict.judge(tmp_path / name, Detector(), Whole(), card=card())
         assert not found.answered and name in found.status and said in found.status
         checked(found, card())
+
+
+def test_weights_of_the_wrong_net_are_counted_in_one_sentence(tmp_path):
+    runs.save(runs.build(config()), config(), tmp_path)
+    state = read_weights(tmp_path / "model.safetensors")
+    first, second = list(state)[:2]
+    wrong = {name: value for name, value in state.items() if name != first}
+    wrong |= {second: state[second].new_zeros(7, 1), "head.bias": state[first]}
+    write_weights(wrong, tmp_path / "model.safetensors")
+    with pytest.raises(DataError) as error:
+        runs.load(tmp_path)
+    assert str(error.value).startswith(f"{tmp_path.name}/model.safetensors must fit its config.json, found 1 of ")
+    assert f"weights missing (the first {first!r}), 1 unknown (the first 'head.bias'), 1 of another" in str(error.value)
+    assert "\n" not in str(error.value) and "[7, 1] for " in str(error.value)
