@@ -24,8 +24,12 @@ from semdf.storage.tars import decode_image
 __all__ = ["FARTHEST", "Carried", "carry"]
 
 #: The way there and back may miss its start by so much, in parts of the face's span, in the mean over the landmarks
-#: inside the face (ours). Wrong pictures miss by more than .1, the photographs that this was made for by .01.
+#: inside the face (ours). Of 102 smiling photographs, carried from neutral ones, 101 stay below.
 FARTHEST = 0.05
+
+#: The face of the one picture and what the flow finds in the other correlate by so much at least, in brightness (ours).
+#: Photographs of one person, neutral and smiling, reach .97.
+LEAST = 0.6
 
 
 @dataclass(frozen=True)
@@ -81,14 +85,18 @@ def carry(start: np.ndarray, end: np.ndarray, points: np.ndarray) -> np.ndarray:
         [K, 2], pixels of `end`.
 
     Raises:
-        DataError: The pictures differ in size, or the way there and back does not lead back (see `FARTHEST`).
+        DataError: The pictures differ in size, or show different things (see `FARTHEST` and `LEAST`).
     """
     if start.shape != end.shape:
         raise DataError(f"landmarks: pictures must have one size, found {list(start.shape)} and {list(end.shape)}")
     first, second = (cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (start, end))
     flow: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     flow.setFinestScale(1)
-    moved = points + _at(flow.calc(first, second, None), points)
+    there = flow.calc(first, second, None)
+    alike = _likeness(first, second, there, points)
+    if not alike >= LEAST:
+        raise DataError(f"landmarks: the pictures must correlate by {LEAST} or more, found {alike:.2g}")
+    moved = points + _at(there, points)
     back = moved + _at(flow.calc(second, first, None), moved)
     missed = np.linalg.norm(back - points, axis=1)
     inside = missed[np.isin(np.arange(len(points)), _inner(len(points)))]
@@ -96,6 +104,18 @@ def carry(start: np.ndarray, end: np.ndarray, points: np.ndarray) -> np.ndarray:
     if found > FARTHEST:
         raise DataError(f"landmarks: the way there and back must miss by {FARTHEST} spans or less, found {found:.2g}")
     return moved
+
+
+def _likeness(first: np.ndarray, second: np.ndarray, flow: np.ndarray, points: np.ndarray) -> float:
+    """Correlation of the face in the first picture with what the flow finds in the second; 0 where one is even."""
+    low = np.clip(np.floor(points.min(0)).astype(int), 0, None)
+    high = np.ceil(points.max(0)).astype(int) + 1
+    window = slice(low[1], high[1]), slice(low[0], high[0])
+    rows, columns = np.mgrid[: first.shape[0], : first.shape[1]].astype(np.float32)
+    seen = cv2.remap(second, columns + flow[..., 0], rows + flow[..., 1], cv2.INTER_LINEAR)[window].astype(float)
+    own = first[window].astype(float)
+    spread = own.std() * seen.std()
+    return float(np.mean((own - own.mean()) * (seen - seen.mean())) / spread) if spread > 0 else 0.0
 
 
 def _inner(count: int) -> np.ndarray:

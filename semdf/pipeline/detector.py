@@ -12,27 +12,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 import pandas as pd
 from ruamel.yaml import YAML
 
 from semdf import params
-from semdf.artifacts import write_table
+from semdf.artifacts import read_table, write_table
 from semdf.errors import MissingError, SemdfError
 from semdf.evaluation.detector import load_detector, score_manifest
-from semdf.evaluation.photographs import AS_THEY_ARE, CONDITIONS, UNTOUCHED, score
+from semdf.evaluation.evaluate import summarise, video_scores
+from semdf.evaluation.photographs import AS_THEY_ARE, CONDITIONS, UNTOUCHED, auc_by_kind, score
 from semdf.forging import photographs
+from semdf.layouts import protocols
 from semdf.pipeline import ROOT
 from semdf.pretraining import detector
 
-__all__ = ["WORK", "Prepared", "main", "prepare", "test", "train"]
+__all__ = ["WORK", "Prepared", "compare", "main", "prepare", "test", "train"]
 
 #: Where crops, forgeries and checkpoints wait.
 WORK = ROOT / "scratch" / "detector"
 
 
-class Prepared:
+class Prepared(NamedTuple):
     """Crops and forgeries of the photographs.
 
     Attributes:
@@ -41,10 +44,9 @@ class Prepared:
         forged: Folders of forgeries.
     """
 
-    def __init__(self, people: pd.DataFrame, faces: dict[int, Path], forged: list[detector.Forgeries]) -> None:
-        self.people = people
-        self.faces = faces
-        self.forged = forged
+    people: pd.DataFrame
+    faces: dict[int, Path]
+    forged: list[detector.Forgeries]
 
 
 def prepare(block: params.Detector, work: Path = WORK) -> Prepared:
@@ -137,6 +139,48 @@ def test(folder: Path, prepared: Prepared, faces: Path) -> None:
     write_table(rendered, folder / "rendered.parquet")
 
 
+def compare(blocks: dict, prepared: Prepared, faces: Path, expanded: Path, out: Path, work: Path = WORK) -> None:
+    """Train what the table compares, as far as that is not done, and write `out/comparison.csv`: a row a kind and test.
+
+    Args:
+        blocks: What `semdf.params.read` gives.
+        prepared: Crops and forgeries of the photographs.
+        faces: Folder of the embedded faces.
+        expanded: Folder of their forgeries.
+        out: Folder of the table.
+        work: Folder for the trainings.
+    """
+    block = blocks["detector"]
+    table = []
+    for kind in block.compared:
+        folder = work / "compared" / kind
+        if not (folder / "training.json").is_file():
+            places = work / "checkpoints" / f"compared-{kind}"
+            train(kind, blocks, prepared, faces, expanded, folder, shorter=True, checkpoints=places)
+        if not (folder / "rendered.parquet").is_file():
+            test(folder, prepared, faces)
+        table.append(_measured(folder, block).assign(kind=kind))
+    write_table(pd.concat(table, ignore_index=True), out / "comparison.csv")
+
+
+def _measured(folder: Path, block: params.Detector) -> pd.DataFrame:
+    """Root AUC of all tests of a detector: test, auc, low, high."""
+    frames = read_table(folder / "frames.parquet")
+    forged = frames[(frames["split"] == "test") & (frames["set"] != UNTOUCHED)]
+    kinds = auc_by_kind(forged, resamples=block.resamples, seed=block.resampling_seed)
+    kinds = kinds[kinds["kind"] == "all"]
+    kinds = kinds.assign(test=kinds["dataset"] + ": " + kinds["set"])
+    videos = video_scores(read_table(folder / "rendered.parquet"))
+    known = [name for name in protocols.names() if name in set(videos["dataset"])]
+    chosen = pd.concat([protocols.select(videos, name).assign(dataset=name) for name in known], ignore_index=True)
+    rendered = summarise(chosen, resamples=block.resamples, seed=block.resampling_seed)
+    rendered = rendered[(rendered["manipulation"] == "all") & rendered["dataset"].isin(known)]
+    rendered = rendered.rename(columns={"auc_low": "low", "auc_high": "high"})
+    rendered = rendered.assign(test="rendered: " + rendered["dataset"])
+    columns = ["test", "auc", "low", "high"]
+    return pd.concat([kinds[columns], rendered[columns]], ignore_index=True)
+
+
 def _changed(block: params.Detector, settings: Sequence[str]) -> params.Detector:
     """The block with settings NAME=VALUE of a command line; those of the block `train` go to its changes."""
     values = block.model_dump()
@@ -160,7 +204,7 @@ def _changed(block: params.Detector, settings: Sequence[str]) -> params.Detector
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Change the block detector or train.")
 @click.option("--prepare", "only", is_flag=True, help="Only cut and forge.")
 @click.option("--test", "again", is_flag=True, help="Only score the tests, with the detector of OUT.")
-@click.option("--compared", is_flag=True, help="Train what the table compares, each into OUT/KIND.")
+@click.option("--compared", is_flag=True, help="Train what the table compares; the table goes to OUT/comparison.csv.")
 def main(
     folder: str,
     faces: Path,
@@ -180,27 +224,18 @@ def main(
         if folder:
             block = block.model_copy(update={"photographs": folder})
         blocks["detector"] = block
-        kinds = block.compared if compared else [kind or block.kind]
-        prepared = prepare(block, ROOT / work)
+        place = ROOT / work
+        prepared = prepare(block, place)
         if only:
             return
-        for name in kinds:
-            target = ROOT / out / name if compared else ROOT / out
-            if again or (compared and (target / "training.json").is_file()):
-                test(target, prepared, ROOT / faces)
-                continue
-            places = ROOT / work / "checkpoints" / (f"compared-{name}" if compared else name)
-            train(
-                name,
-                blocks,
-                prepared,
-                ROOT / faces,
-                ROOT / expanded,
-                target,
-                shorter=compared,
-                checkpoints=places,
-            )
-            test(target, prepared, ROOT / faces)
+        if compared:
+            compare(blocks, prepared, ROOT / faces, ROOT / expanded, ROOT / out, place)
+            return
+        name = kind or block.kind
+        if not again:
+            checkpoints = place / "checkpoints" / name
+            train(name, blocks, prepared, ROOT / faces, ROOT / expanded, ROOT / out, checkpoints=checkpoints)
+        test(ROOT / out, prepared, ROOT / faces)
     except SemdfError as error:
         raise click.ClickException(str(error)) from None
 
