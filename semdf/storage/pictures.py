@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from semdf.errors import DataError
 
-__all__ = ["PICTURES", "allow", "ended", "kind", "with_pillow"]
+__all__ = ["PICTURES", "allow", "ended", "kind", "plain_jpeg", "with_pillow"]
 
 #: Endings of picture files, in lower case.
 PICTURES = (
@@ -46,6 +47,8 @@ _MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])", re.DOTALL)
 #: Markers of a JPEG: its end, and the two kinds that have no data behind them.
 _JPEG_END = b"\xd9"
 _WITHOUT_DATA = b"\x01\xd8"
+#: Segments that usually stand before the frame of a JPEG: tables, the restart interval, applications' data, comments.
+_BEFORE_FRAME = frozenset((0xC4, 0xDB, 0xDD, *range(0xE0, 0xF0), 0xFE))
 #: Tags of a TIFF (its specification, 6.0).
 _WIDTH = 256
 _HEIGHT = 257
@@ -81,6 +84,25 @@ def allow(data: bytes, name: str, most: int) -> None:
         raise DataError(f"{name}: a picture must have at most {most} pixels, the limit set, found {found.pixels}")
     if found.samples:
         raise DataError(f"{name}: samples of a picture must be whole numbers of 1 to 16 bits, found {found.samples}")
+
+
+def plain_jpeg(data: bytes, most: int) -> bool:
+    """Whether the header is that of a JPEG of three components, 8 bits each, and of at most `most` pixels.
+
+    For other pictures, and for damaged ones, ask `allow`, which is slower and says what is wrong.
+    """
+    if not data.startswith(b"\xff\xd8"):
+        return False
+    place = 2
+    while place + 10 <= len(data) and data[place] == 255:
+        code = data[place + 1]
+        if 0xC0 <= code <= 0xC2:  # a frame in one of the usual codings (ITU-T T.81, B.2.2)
+            height, width = struct.unpack_from(">HH", data, place + 5)
+            return data[place + 4] == 8 and data[place + 9] == 3 and 0 < height * width <= most
+        if code not in _BEFORE_FRAME:
+            return False
+        place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+    return False
 
 
 def ended(data: bytes) -> bool:

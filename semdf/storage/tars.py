@@ -16,7 +16,7 @@ import numpy as np
 from semdf.artifacts import writing
 from semdf.errors import DataError, MissingError, ParameterError
 from semdf.storage.paths import below
-from semdf.storage.pictures import allow
+from semdf.storage.pictures import allow, plain_jpeg
 
 __all__ = [
     "BLOCK",
@@ -26,7 +26,6 @@ __all__ = [
     "ShardReader",
     "ShardWriter",
     "decode_image",
-    "decode_into",
     "decode_png",
     "describe_header",
     "encode_image",
@@ -101,35 +100,22 @@ def decode_image(data: bytes, name: str = "picture") -> np.ndarray:
     Raises:
         DataError: The bytes are no such picture, or it has more than `LARGEST` pixels.
     """
-    image = _decode(data, name)
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if image.ndim == 3 else image
-
-
-def decode_into(data: bytes, room: np.ndarray, name: str = "picture") -> None:
-    """Put the image of a PNG or JPEG into `room` `[H, W, 3]` uint8 (RGB, contiguous).
-
-    Raises:
-        DataError: As of `decode_image`, or the image has another size than the room.
-    """
-    image = _decode(data, name)
-    if image.shape != room.shape:
-        raise DataError(f"{name}: pictures of one training must have one size, found {image.shape} and {room.shape}")
-    cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=room)
-
-
-def _decode(data: bytes, name: str) -> np.ndarray:
-    """As `decode_image`, but with the channels in the order of OpenCV (BGR)."""
     if not data.startswith((b"\x89PNG", b"\xff\xd8")):
         raise DataError(f"{name}: must be a PNG or JPEG, found {len(data)} bytes that are none")
-    allow(data, name, LARGEST)
     image = None
     with suppress(cv2.error):  # OpenCV raises for some kinds of damage and returns None for others
+        if plain_jpeg(data, LARGEST):
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+            if image is not None:
+                return image
+    allow(data, name, LARGEST)
+    with suppress(cv2.error):
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if image is None:
         raise DataError(f"{name}: must be a PNG or JPEG, found one that cannot be decoded")
     if image.dtype != np.uint8 or image.shape[2:] not in ((), (3,)):
         raise DataError(f"{name}: must be [H, W, 3] or [H, W] uint8, found {image.shape} {image.dtype}")
-    return image
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if image.ndim == 3 else image
 
 
 decode_png = decode_image

@@ -151,13 +151,19 @@ class _Look:
         return Step(self._seen(self.lower, lower), self._seen(self.upper, upper))
 
     def _seen(self, images: Tensor | Stream, plan: _Plan) -> Seen:
-        pictures = images[plan.indices]
+        pictures = _one_by_one(images, plan.indices)
         camera = self.config.train.camera
         if camera and plan.cameras:
-            shown = [shoot(one.numpy(), camera, seed) for one, seed in zip(pictures, plan.cameras, strict=True)]
-            pictures = torch.from_numpy(np.stack(shown))
+            pictures = (shoot(one, camera, seed) for one, seed in zip(pictures, plan.cameras, strict=True))
         if plan.distortions:
-            pictures = torch.from_numpy(perturb.augment(pictures.numpy(), plan.distortions))
+            pictures = iter(perturb.augment(np.stack(list(pictures)), plan.distortions))
         if self.config.crop.resampled:
-            pictures = scaled(pictures, self.size)
+            pictures = iter(scaled(torch.from_numpy(np.stack(list(pictures))), self.size).numpy())
         return Seen(plan.indices, cut_out(pictures, self.size, plan.cuts))
+
+
+def _one_by_one(images: Tensor | Stream, indices: Tensor) -> Iterator[np.ndarray]:
+    """Pictures `[H, W, 3] uint8`; of a stream none is read before it is asked for."""
+    if isinstance(images, Stream):
+        return images.pictures(indices.numpy())
+    return iter(images[indices].numpy())

@@ -26,7 +26,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from semdf.errors import DataError, MissingError, SemdfError
 from semdf.storage.paths import below
-from semdf.storage.tars import BLOCK, ShardReader, decode_into, describe_header, read_image
+from semdf.storage.tars import BLOCK, ShardReader, decode_image, describe_header, read_image
 
 __all__ = ["Stream", "ahead", "find"]
 
@@ -76,12 +76,14 @@ class Stream:
             DataError: A tar is not what it was when the stream was made, or a picture is damaged or of another size.
         """
         numbers = np.arange(len(self))[chosen] if isinstance(chosen, slice) else np.asarray(chosen)
+        return torch.from_numpy(np.stack(list(self.pictures(numbers))))
+
+    def pictures(self, numbers: np.ndarray) -> Iterator[np.ndarray]:
+        """The pictures `[H, W, 3] uint8` of these numbers, one after the other; raises as `stream[numbers]`."""
         for number in numbers:
             self._announce(number)
-        pictures = np.empty((len(numbers), *self.shape[1:]), np.uint8)
-        for number, room in zip(numbers, pictures, strict=True):
-            self._read(number, room)
-        return torch.from_numpy(pictures)
+        for number in numbers:
+            yield self._read(number)
 
     def select(self, kept: np.ndarray) -> Stream:
         """The stream of these pictures `[m] int64`."""
@@ -94,8 +96,8 @@ class Stream:
             start = int(self.offset[number]) - BLOCK
             os.posix_fadvise(file, start, int(self.size[number]) + BLOCK, os.POSIX_FADV_WILLNEED)
 
-    def _read(self, number: int, room: np.ndarray) -> None:
-        """Decode one picture into its room. Its header is read with it: another one there means another tar."""
+    def _read(self, number: int) -> np.ndarray:
+        """Read and decode one picture. Its header is read with it: another one there means another tar."""
         tar = self.tars[self.number[number]]
         offset = int(self.offset[number])
         size = int(self.size[number])
@@ -105,7 +107,13 @@ class Stream:
             raise DataError(
                 f"{tar}: must stay as it was when training began, found no picture of {size} bytes at byte {offset}"
             )
-        decode_into(data[BLOCK:], room, f"{tar}, {header.name}")
+        name = f"{tar}, {header.name}"
+        picture = decode_image(data[BLOCK:], name)
+        if picture.shape != self.shape[1:]:
+            raise DataError(
+                f"{name}: pictures of one training must have one size, found {picture.shape} and {self.shape[1:]}"
+            )
+        return picture
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_files"}
