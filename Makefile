@@ -45,9 +45,11 @@ versions:               ## run the tests with the oldest versions of all depende
 
 lock: setup             ## write the lock file, with a hash for every file of the tested versions
 	python -m pip install -q --disable-pip-version-check pip-tools
+	mkdir -p scratch
 	python -m piptools compile -q --generate-hashes --strip-extras --allow-unsafe --no-header --no-annotate \
 	  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links -c constraints.txt \
-	  --extra pipeline --extra test -o requirements.lock pyproject.toml
+	  --extra pipeline --extra test -o scratch/requirements.lock pyproject.toml
+	{ sed -n '/^#/p;/^#/!q' requirements.lock; grep -v '^#' scratch/requirements.lock; } > scratch/lock && mv scratch/lock requirements.lock
 
 fuzz: setup             ## 28,000 mutated inputs instead of 1120 and others each time, and more kills of DVC (20 minutes)
 	dvc pull -q data.dvc

@@ -9,6 +9,7 @@ import pytest
 import versions
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 from ruamel.yaml import YAML
 
 from semdf.pipeline import ROOT
@@ -77,3 +78,17 @@ def test_the_oldest_versions_are_the_lower_bounds():
         assert bounds, f"{requirement} must have a lower bound"
     assert len(every) > 25 and versions.constraints("newest") == ""
     assert versions.constraints("tested") == (ROOT / "constraints.txt").read_text()
+
+
+def test_the_lock_has_the_tested_versions_with_hashes_and_no_host():
+    text = (ROOT / "requirements.lock").read_text()
+    assert not re.search(r"://|@|file:|^-", text, re.M)
+    entries = re.findall(r"^([A-Za-z0-9._-]+)==(\S+) \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", text, re.M)
+    assert len(entries) == len(re.findall(r"^[A-Za-z0-9]", text, re.M)) > 200
+    locked = {canonicalize_name(name): version for name, version, _ in entries}
+    pins = re.findall(r"^([A-Za-z0-9._-]+)==([^\s;]+)", (ROOT / "constraints.txt").read_text(), re.M)
+    for name, version in pins:
+        assert locked.get(canonicalize_name(name), version) == version, f"{name}: make lock"
+    extras = PROJECT["optional-dependencies"]
+    for requirement in map(Requirement, [*PROJECT["dependencies"], *extras["pipeline"], *extras["test"]]):
+        assert canonicalize_name(requirement.name) in locked, f"{requirement}: make lock"
