@@ -167,10 +167,10 @@ altered.
 
 ## Trained on
 
-{data}: the embedded data set of this project (rendered people) and {people} of the Face Research Lab London Set,
-neutral and smiling (DeBruine and Jones, 2017, doi 10.6084/m9.figshare.5047666, CC BY 4.0). All of them consented to the
-use of their pictures in research, also altered. This project's expansion forged the pictures. {choice} others served
-the threshold and the temperature. {start}
+{data}: rendered people of the embedded data set, and {people} of the Face Research Lab
+London Set, neutral and smiling (DeBruine and Jones, 2017, doi 10.6084/m9.figshare.5047666, CC BY 4.0). All of them
+consented to the use of their pictures in research, also altered. This project's expansion forged the pictures.
+{choice} others served the threshold and the temperature. {start}
 
 ## Licence
 
