@@ -9,6 +9,7 @@ processors, not of a disk. For each size, in a process of its own:
               the loader runs an epoch; a network that is trained has its own memory besides
     loader    pictures a second of the loader alone: epochs from call to end, the start of their readers included
     decode    pictures a second of `cv2.imdecode` in as many processes on the same bytes, in turn with the loader
+    cpu       the same two a second of processor time, which other work on the machine changes less
     waiting   share of a training's time in which it waits for its next batch, after the first one: ViT-B/32, `equal`,
               8 pictures a step
 
@@ -20,6 +21,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import statistics
 import sys
 import tempfile
@@ -30,6 +32,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -133,17 +136,25 @@ def peak_of(process: int, every: float = 0.25) -> Iterator[list[int]]:
         watcher.join()
 
 
-def decode(folder: str, kind: str, seconds: float) -> float:
-    """Pictures a second of plain decoding in this process."""
+class Rate(NamedTuple):
+    """Pictures a second on the clock, and a second of processor time of all processes that made them."""
+
+    clock: float
+    processor: float
+
+
+def decode(folder: str, kind: str, seconds: float) -> Rate:
+    """Plain decoding in this process."""
     cv2.setNumThreads(1)
     with_all = ShardReader(Path(folder) / "d" / f"{kind}.tar")
     bytes_of = [np.frombuffer(with_all.read(member), np.uint8) for member in with_all.members]
     start = time.perf_counter()
+    spent = time.process_time()
     done = 0
     while time.perf_counter() - start < seconds:
         cv2.imdecode(bytes_of[done % len(bytes_of)], cv2.IMREAD_COLOR)
         done += 1
-    return done / (time.perf_counter() - start)
+    return Rate(done / (time.perf_counter() - start), done / (time.process_time() - spent))
 
 
 def loaded(folder: Path, began: float, seconds: float, rounds: int) -> dict:
@@ -166,14 +177,15 @@ def loaded(folder: Path, began: float, seconds: float, rounds: int) -> dict:
         first = steps(samples, None, config, 0, SIDE)
         next(first)
         start = time.time() - began
-        first.close()
+        del first  # ends its readers
         _loader(steps, samples, config, 0, seconds)
     decoding = []
     loading = []
     with ProcessPoolExecutor(READERS, get_context("spawn")) as pool:
         kinds = list(KINDS)[:READERS]
         for turn in range(rounds):
-            decoding.append(sum(pool.map(decode, [str(folder)] * READERS, kinds, [seconds] * READERS)))
+            found = list(pool.map(decode, [str(folder)] * READERS, kinds, [seconds] * READERS))
+            decoding.append(Rate(sum(r.clock for r in found), statistics.mean(r.processor for r in found)))
             loading.append(_loader(steps, samples, config, turn, seconds))
     small = {"epochs": 1, "batch": 8, "pairs": 4 * STEPS, "warmup": 0.0}
     waits: list[float] = []
@@ -189,13 +201,21 @@ def loaded(folder: Path, began: float, seconds: float, rounds: int) -> dict:
         "crops": len(samples) + len(validation),
         "start_s": round(start, 2),
         "memory_mb": round(peak[0] / 1e6),
-        "decode_per_s": round(statistics.median(decoding)),
-        "loader_per_s": round(statistics.median(loading)),
-        "share": round(statistics.median(a / b for a, b in zip(loading, decoding, strict=True)), 3),
+        "decode_per_s": round(statistics.median(r.clock for r in decoding)),
+        "loader_per_s": round(statistics.median(r.clock for r in loading)),
+        "share": _share([r.clock for r in loading], [r.clock for r in decoding]),
+        "decode_per_cpu_s": round(statistics.median(r.processor for r in decoding)),
+        "loader_per_cpu_s": round(statistics.median(r.processor for r in loading)),
+        "cpu_share": _share([r.processor for r in loading], [r.processor for r in decoding]),
         "waiting": round(waited / (waited + sum(waits[1::2])), 4),
         "step_s": round(statistics.median(waits[1::2]), 3),
         **watch.said(),
     }
+
+
+def _share(loading: list[float], decoding: list[float]) -> float:
+    """The median over the turns of the loader's rate as a share of that of decoding."""
+    return round(statistics.median(a / b for a, b in zip(loading, decoding, strict=True)), 3)
 
 
 def _block() -> dict:
@@ -209,13 +229,19 @@ def _block() -> dict:
     return {**block, **known}
 
 
-def _loader(steps: Callable, samples: object, config: object, epoch: int, seconds: float) -> float:
-    """Pictures a second of whole epochs."""
+def _loader(steps: Callable, samples: object, config: object, epoch: int, seconds: float) -> Rate:
+    """Whole epochs of the loader; the time of the process that takes the batches counts as well."""
     start = time.perf_counter()
+    spent = _processor_time()
     done = 0
     while time.perf_counter() - start < seconds:
         done += sum(len(step.lower.indices) for step in steps(samples, None, config, epoch, SIDE))
-    return done / (time.perf_counter() - start)
+    return Rate(done / (time.perf_counter() - start), done / (_processor_time() - spent))
+
+
+def _processor_time() -> float:
+    """Seconds of this process and of those that it started and that have ended."""
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
 def _timed(made: Iterator, waits: list[float]) -> Iterator:
