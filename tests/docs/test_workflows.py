@@ -70,8 +70,8 @@ def test_the_matrix_covers_the_pythons_that_the_package_names():
 
 
 def test_the_oldest_versions_are_the_lower_bounds():
-    lines = versions.oldest(["numpy>=2", "open_clip_torch>=3.2", "dvc>=3.60,<4", "torchjd[cagrad]>=0.18", "x==1.0"])
-    assert lines == ["dvc==3.60.*", "numpy==2.0.*", "open-clip-torch==3.2.*", "torchjd==0.18.*"]
+    lines = versions.oldest(["numpy>=2", "open_clip_torch>=3.2", "dvc>=3.67,<4", "torchjd[cagrad]>=0.18", "x==1.0"])
+    assert lines == ["dvc==3.67.*", "numpy==2.0.*", "open-clip-torch==3.2.*", "torchjd==0.18.*"]
     every = versions.constraints("oldest").splitlines()
     for requirement in map(Requirement, PROJECT["dependencies"]):
         bounds = [part for part in requirement.specifier if part.operator in (">=", "==")]
