@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -213,15 +215,19 @@ class ShardReader:
         """The names, in the order of the file."""
         return tuple(self._index)
 
-    def extent(self, member: str) -> Extent:
-        """Where one member lies.
+    def extents(self, members: Sequence[str]) -> np.ndarray:
+        """Where some members lie: offset and size `[n, 2] int64` of each, bytes.
 
         Raises:
-            MissingError: There is no member of that name.
+            MissingError: There is no member of one of these names.
         """
-        if member not in self._index:
-            raise MissingError(f"{self.path}: must have a member {member!r}, found {len(self)} others")
-        return self._index[member]
+        try:
+            found = [self._index[member] for member in members]
+        except KeyError as error:
+            others = len(self)
+            raise MissingError(f"{self.path}: must have a member {error.args[0]!r}, found {others} others") from None
+        numbers = np.fromiter(chain.from_iterable(found), np.int64, 2 * len(found))
+        return numbers.reshape(-1, 2)
 
     def read(self, member: str) -> bytes:
         """The bytes of one member.
@@ -229,10 +235,10 @@ class ShardReader:
         Raises:
             MissingError: There is no member of that name.
         """
-        extent = self.extent(member)
+        ((offset, size),) = self.extents([member]).tolist()
         if self._handle is None or self._handle.process != os.getpid():
             self._handle = _Handle(os.getpid(), os.open(self.path, os.O_RDONLY))
-        return os.pread(self._handle.file, extent.size, extent.offset)
+        return os.pread(self._handle.file, size, offset)
 
     def image(self, member: str) -> np.ndarray:
         """One member decoded."""

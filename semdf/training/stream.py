@@ -199,8 +199,7 @@ def find(rows: pd.DataFrame) -> Stream:
 
 def _find_in_one(wanted: _Wanted) -> _Found:
     tar = below(Path(wanted.folder), wanted.shard, "shard")
-    reader = ShardReader(tar)
-    return _Found(str(tar), np.array([reader.extent(member) for member in wanted.members], np.int64))
+    return _Found(str(tar), ShardReader(tar).extents(wanted.members))
 
 
 def ahead(work: Callable[[Any], Any], items: Iterable[Any], readers: int) -> Iterator[Any]:
