@@ -22,7 +22,7 @@ Nothing here needs torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -45,6 +45,7 @@ __all__ = [
     "Measured",
     "Resamples",
     "SeedNoise",
+    "collapsed",
     "differences",
     "measure",
     "paired",
@@ -65,6 +66,9 @@ LABELS = "labels"
 
 #: The same mean among fakes alone, where a detector that only tells fakes from reals is at chance.
 NAMING = "naming"
+
+#: Validation AUC of a training that has collapsed, or has just begun to learn (ours).
+COLLAPSED = 0.75
 
 #: What runs are compared by, unless a run is about other test sets: AUC of p(fake) on validation and test videos of the
 #: data set that is trained on, its mean over the other data sets, and the mean AUC of the nodes below the root, among
@@ -284,6 +288,7 @@ def differences(
     groups: Mapping[str, Sequence[str]],
     main: Mapping[str, Sequence[str]] | None = None,
     scales: Mapping[str, Any] | None = None,
+    apart: Collection[str] = (),
 ) -> pd.DataFrame:
     """Every run of a group against the group's first one, the reference, on every test set.
 
@@ -292,6 +297,8 @@ def differences(
         groups: Name of a group -> its runs, the reference first.
         main: Run -> the test sets that it is about, instead of `MAIN`.
         scales: Run -> its scale; the variance from seed to seed is pooled within the scale of a group's reference.
+        apart: Runs whose seeds do not say how much those of others vary (see `collapsed`). A difference of such a run
+            takes the variance that is pooled over all runs.
 
     Returns:
         group, run, reference, dataset, main (whether it is one of those test sets), seeds (how many are common),
@@ -304,16 +311,30 @@ def differences(
     table = []
     for compared in _compared(measured, groups, about):
         scale = scale_of.get(compared.row["reference"])
-        if scale not in noises:
-            alike = {key: own for key, own in measured.draws.items() if scale_of.get(key[0]) == scale}
-            noises[scale] = pooled(alike)
-        noise = noises[scale].get(compared.row["dataset"])
+        alone = compared.row["run"] in apart or compared.row["reference"] in apart
+        if (scale, alone) not in noises:
+            alike = {
+                key: own
+                for key, own in measured.draws.items()
+                if scale_of.get(key[0]) == scale and (alone or key[0] not in apart)
+            }
+            noises[scale, alone] = pooled(alike)
+        noise = noises[scale, alone].get(compared.row["dataset"])
         table.append({**compared.row, **paired(compared.a, compared.b, compared.people, noise)})
     found = pd.DataFrame(table)
     found["p_holm"] = np.nan
     family = found[found["main"]]
     found.loc[family.index, "p_holm"] = holm(family["p"])
     return found
+
+
+def collapsed(measured: Measured, below: float = COLLAPSED) -> list[str]:
+    """Runs of which a training learnt next to nothing: its AUC on validation is below this."""
+    found: dict[str, None] = {}
+    for (run, _), own in measured.draws.items():
+        if own[VALIDATION][0] < below:
+            found[run] = None
+    return list(found)
 
 
 def _compared(

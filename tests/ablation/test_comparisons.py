@@ -165,6 +165,28 @@ def test_the_noise_of_seeds_is_that_of_the_same_scale():
     assert widths(short)["short"] == pytest.approx(apart["short"])
 
 
+def test_a_training_that_collapsed_widens_its_own_intervals_alone():
+    random = np.random.default_rng(0)
+    people = 0.01 * random.normal(size=200)
+
+    def draw(level: float) -> dict:
+        return {"validation": level + people + 0.002 * random.normal()}
+
+    draws = {(run, seed): draw(0.9) for run in "abcd" for seed in range(3)}
+    draws |= {("broken", 0): draw(0.9), ("broken", 1): draw(0.5), ("broken", 2): draw(0.9)}
+    measured = comparisons.Measured(draws, pd.DataFrame({"videos": 100, "people": 50}, ["validation"]))
+    assert comparisons.collapsed(measured) == ["broken"]
+    groups = {"group": ["a", "b", "broken"]}
+
+    def widths(**given) -> pd.Series:
+        found = comparisons.differences(measured, groups, **given).set_index("run")
+        return found["high"] - found["low"]
+
+    together, apart = widths(), widths(apart=["broken"])
+    assert apart["b"] < together["b"] / 3
+    assert apart["broken"] == pytest.approx(together["broken"])
+
+
 def test_many_differences_do_not_make_the_noise_of_seeds_better_known():
     """Three runs of two seeds have 3 degrees of freedom, although three differences can be taken between them."""
     drawn = scores({"equal": 1.0, "dwa": 1.2, "random": 0.8}, seeds=[0, 1], people=8)
