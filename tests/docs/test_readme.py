@@ -289,6 +289,27 @@ def test_what_it_says_of_the_pretrained_towers_is_measured_and_above_chance():
     assert f"mean cosine {cosine['pretrained']:.2f} and {cosine['random']:.2f}" in LIMITS
 
 
+ABLATIONS = RESULTS.partition("## With more seeds")[2].partition("## The former detector")[0]
+
+
+def test_what_it_says_of_the_ablations_is_what_survives():
+    found = read_table("ablations/differences.csv")
+    found = found[found["main"]]
+    supported, _, rest = ABLATIONS.partition("Not supported")
+    surviving = found[found["p_holm"] < 0.05]
+    for row in surviving.to_dict("records"):
+        assert f"{row['difference']:+.2f}" in supported, row
+    quoted = re.findall(r"[+-]\d\.\d\d", supported)
+    assert len(quoted) == len(surviving)
+    assert f"All {len(found)}\ncomparisons" in ABLATIONS
+    runs = read_json("ablations/matrix.json")["runs"]
+    trainings = sum(len(entry["seeds"]) for entry in runs.values())
+    assert f"{len(runs)} kinds of training ({trainings} trainings of 500 steps" in ABLATIONS
+    for run, dataset in (("binary", "other data sets"), ("equal+heads", "naming")):
+        (row,) = found.query("run == @run and dataset == @dataset").to_dict("records")
+        assert "{difference:+.2f} [{low:.2f}, {high:.2f}]".format(**row) in rest
+
+
 def test_what_it_says_of_the_former_ablations_is_measured():
     found = read_table(f"{FORMER}/ablations.csv")
     assert (found["p_holm"] < 0.05).all()
