@@ -228,7 +228,7 @@ WEIGHTS: dict[str, Weights] = {
             licence="Apache-2.0",
             training="rendered people of this repository (CC0-1.0), from the image tower `imagenet`",
             source="this project, stage `train`",
-            size=16_048_772,
+            size=4_654_284,
             path="runs/*/model.safetensors",
         ),
     )
