@@ -7,7 +7,7 @@ processors, not of a disk. For each size, in a process of its own:
     start     seconds from the start of Python to the first batch, with the imports
     memory    peak of the proportional set size over all processes, shared pages counted once, while rows are read and
               the loader runs an epoch; a network that is trained has its own memory besides
-    loader    pictures a second of the loader alone: epochs from call to end, the start of their readers included
+    loader    pictures a second of the loader alone: epochs from call to end, the start of the readers included
     decode    pictures a second of `cv2.imdecode` in as many processes on the same bytes, in turn with the loader
     cpu       the same two a second of processor time, which other work on the machine changes less
     waiting   share of a training's time in which it waits for its next batch, after the first one: ViT-B/32, `equal`,

@@ -52,7 +52,7 @@ def steps(lower: Samples, upper: Samples | None, config: Config, epoch: int, siz
     Args:
         lower: What the batches of the lower level are drawn from.
         upper: The same of the upper level; None if it is not needed.
-        config: Its block `train` says what is drawn, and how many processes read ahead.
+        config: Its block `train` says what is drawn, and how many readers are ahead.
         epoch: Counts from 0; with the seed of the run it decides what is drawn.
         size: Side of what the network sees, pixels.
 

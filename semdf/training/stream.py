@@ -1,40 +1,45 @@
-"""Pictures that stay in their tars until they are drawn, and processes that read batches ahead of the training.
+"""Pictures that stay in their tars until they are drawn, and threads that read batches ahead of the training.
 
 A fake and its source lie in different tars, often in different folders. So pictures are not read tar by tar, as
 webdataset does: each is read by its place in its tar, which is no compressed file, and the system is asked for all
-pictures of a batch at once. Batches are then those of a training from memory, to the bit. The processes are those of
-torch's `DataLoader`, which gives back what they made in the order in which it was asked for, however many they are.
+pictures of a batch at once. Batches are then those of a training from memory, to the bit.
+
+Threads serve here because decoding, which is most of the work, is done outside of Python's lock. The processes of
+torch's `DataLoader` did the same work in 1.8 times the processor time, because each batch passes through new shared
+memory (`benchmarks/README.md`), and each of them needs memory of its own.
 """
 
 from __future__ import annotations
 
 import os
-from collections import OrderedDict
+import threading
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
-import cv2
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
-from semdf.errors import DataError, MissingError, SemdfError
+from semdf.errors import DataError, MissingError
 from semdf.storage.paths import below
 from semdf.storage.tars import BLOCK, ShardReader, decode_image, describe_header, read_image
 
 __all__ = ["Stream", "ahead", "find"]
 
-#: Tars that one process keeps open (ours); a system may allow no more than 256 files a process.
-OPEN = 64
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
+#: Tars that each thread keeps open (ours).
+OPEN = 32
 #: Tars whose headers are read at the same time when a stream is made (ours): a disk answers many questions at once.
 WALKERS = 16
-#: Batches that each process is ahead (ours).
+#: Batches that each thread is ahead (ours).
 BATCHES = 2
 
 
@@ -115,20 +120,13 @@ class Stream:
             )
         return picture
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_files"}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self.__post_init__()
-
-
-class _Files:
-    """The files that were opened last; reading by place needs no position, so forked processes may share them."""
+class _Files(threading.local):
+    """The files that a thread opened last. Threads share none, so that no other can close one while it is read."""
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self.kept: OrderedDict[str, int] = OrderedDict()
+        self.kept = _Kept()
 
     def open(self, path: str) -> int:
         """The descriptor of a file.
@@ -147,8 +145,12 @@ class _Files:
             os.close(self.kept.popitem(last=False)[1])
         return self.kept[path]
 
+
+class _Kept(OrderedDict[str, int]):
+    """Descriptors by path; they are closed when their thread ends."""
+
     def __del__(self) -> None:
-        for number in self.kept.values():
+        for number in self.values():
             with suppress(OSError):
                 os.close(number)
 
@@ -202,73 +204,25 @@ def _find_in_one(wanted: _Wanted) -> _Found:
     return _Found(str(tar), ShardReader(tar).extents(wanted.members))
 
 
-def ahead(work: Callable[[Any], Any], items: Iterable[Any], readers: int) -> Iterator[Any]:
-    """`work(item)` of each item, in their order, made by processes of its own before it is asked for.
+def ahead(work: Callable[[Item], Made], items: Iterable[Item], readers: int) -> Iterator[Made]:
+    """`work(item)` of each item, in their order, done by threads before it is asked for.
 
     Args:
-        work: Can be pickled, where processes are not forked.
-        items: Drawn in this process.
-        readers: How many processes; 0: none, the work is done in this one when it is asked for.
-
-    Raises:
-        SemdfError: What `work` raises.
-        DataError: A process was killed.
+        work: May be called by several threads at once.
+        items: Drawn by the thread that asks.
+        readers: How many threads; 0: none, the work is done when it is asked for.
     """
     if not readers:
         yield from map(work, items)
         return
-    loader = DataLoader(
-        _Work(work),
-        batch_size=None,
-        sampler=items,
-        num_workers=readers,
-        collate_fn=_unchanged,
-        prefetch_factor=BATCHES,
-        worker_init_fn=_begin,
-        generator=torch.Generator(),  # else it would draw from the one that training draws from
-    )
-    made = iter(loader)
+    pool = ThreadPoolExecutor(readers)
+    made: deque[Future[Made]] = deque()
     try:
-        while (one := _next(made, readers)) is not None:
-            if isinstance(one, SemdfError):
-                raise one
-            yield one
-    finally:
-        del made  # ends the processes now; the frame of an error that is raised may live on for long
-
-
-def _next(made: Iterator[Any], readers: int) -> Any:
-    """What is made next; None at the end.
-
-    Raises:
-        DataError: A process was killed.
-    """
-    try:
-        return next(made, None)
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
-            raise
-        lost = str(error)
-    raise DataError(f"readers: must all live to the end, found one of {readers} that did not: {lost}")
-
-
-class _Work(Dataset):
-    """What the processes do; an error of the package comes back as it is, not as the text of a traceback."""
-
-    def __init__(self, work: Callable[[Any], Any]) -> None:
-        self.work = work
-
-    def __getitem__(self, item: Any) -> Any:
-        try:
-            return self.work(item)
-        except SemdfError as error:
-            return error
-
-
-def _unchanged(made: Any) -> Any:
-    return made
-
-
-def _begin(_: int) -> None:
-    """What each process does first."""
-    cv2.setNumThreads(1)
+        for item in items:
+            made.append(pool.submit(work, item))
+            if len(made) == readers * BATCHES:
+                yield made.popleft().result()
+        while made:
+            yield made.popleft().result()
+    finally:  # also where who asks stops early
+        pool.shutdown(cancel_futures=True)

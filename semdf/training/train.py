@@ -245,7 +245,7 @@ def predict(
     """Marginals [n, N] of all samples in the deterministic view; each process of a group does some of the batches.
 
     Args:
-        readers: Processes that read the pictures of a stream ahead.
+        readers: Threads that read the pictures of a stream ahead.
     """
     model.eval()
     images = samples.images

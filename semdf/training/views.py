@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -11,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.utils.data import get_worker_info
 
 from semdf.errors import DataError
 
@@ -109,22 +107,14 @@ def draw_cuts(
 
 def cut_out(images: Iterable[np.ndarray], size: int, cuts: Cuts) -> Tensor:
     """The views `[n, 3, size, size] uint8` that are cut out of pictures `[H, W, 3]`, each taken when it is its turn."""
-    seen = _room(len(cuts.tops), size, size, 3)
-    for image, place, top, left, mirror in zip(images, seen.numpy(), *(part.tolist() for part in cuts), strict=True):
+    seen = np.empty((len(cuts.tops), size, size, 3), np.uint8)
+    for image, place, top, left, mirror in zip(images, seen, *(part.tolist() for part in cuts), strict=True):
         view = image[top : top + size, left : left + size]
         if mirror:
             cv2.flip(view, 1, dst=place)
         else:
             place[:] = view
-    return seen.permute(0, 3, 1, 2)
-
-
-def _room(*shape: int) -> Tensor:
-    """A tensor of uint8 to fill; in a process of a loader, in memory that it shares with the process that trains."""
-    if get_worker_info() is None:
-        return torch.from_numpy(np.empty(shape, np.uint8))
-    storage = torch.UntypedStorage._new_shared(math.prod(shape))  # as torch's own collating does
-    return torch.empty(0, dtype=torch.uint8).set_(storage).view(shape)
+    return torch.from_numpy(seen).permute(0, 3, 1, 2)
 
 
 def _centre(height: int, width: int, size: int) -> tuple[int, int]:

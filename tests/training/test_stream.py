@@ -2,8 +2,7 @@
 
 import json
 import os
-import pickle
-import signal
+import threading
 from collections import Counter
 from pathlib import Path
 
@@ -22,8 +21,6 @@ from semdf.training.batches import Step, steps
 from semdf.training.datasets import hold_out, load, select
 from semdf.training.pairs import nearest_frames, partners
 from semdf.training.stream import Stream, ahead
-
-pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")  # more readers than processors
 
 KINDS = {"original": "real", "Deepfakes": "Deepfakes", "expanded-eyes": "eyes"}
 
@@ -295,15 +292,25 @@ def test_a_table_that_lacks_what_training_needs_is_refused(manifests, tmp_path):
         load(manifests, TREE, ["test"], reading="stream")
 
 
-def killed(item: int) -> int:
-    if item == 2:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return item
+def test_an_error_of_a_reader_comes_when_its_batch_is_asked_for():
+    def work(item: int) -> int:
+        if item == 3:
+            raise DataError("the fourth is damaged")
+        return item
+
+    made = ahead(work, range(10), 2)
+    assert [next(made) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(DataError, match="the fourth is damaged"):
+        next(made)
 
 
-def test_a_reader_that_is_killed_ends_the_training_with_a_sentence():
-    with pytest.raises(DataError, match="readers: must all live to the end, found one of 2 that did not"):
-        list(ahead(killed, range(10), 2))
+def test_readers_end_with_who_asked_them():
+    before = threading.active_count()
+    made = ahead(abs, range(1000), 3)
+    next(made)
+    assert before < threading.active_count() <= before + 3
+    made.close()
+    assert threading.active_count() == before
 
 
 # -- memory: bounded by what is held, not by what was measured ---------------------------------------------------------
@@ -322,7 +329,7 @@ def test_a_stream_decodes_one_picture_until_batches_are_drawn(manifests, monkeyp
 
 
 def test_no_more_batches_are_held_than_readers_may_be_ahead():
-    """The processes are given a next batch when one is taken: what is under way never grows."""
+    """The readers are given a next batch when one is taken: what is under way never grows."""
     drawn = 0
 
     def items():
@@ -347,6 +354,8 @@ def test_few_tars_are_open_at_a_time(manifests, monkeypatch):
     before = len(list(folder.iterdir()))
     s.images[:]
     assert 0 < len(list(folder.iterdir())) - before <= 2
+    list(ahead(s.images.__getitem__, [slice(None)] * 4, 2))
+    assert len(list(folder.iterdir())) - before <= 2  # those of threads that ended are closed
 
 
 def test_texts_of_rows_are_held_once(manifests):
@@ -354,9 +363,3 @@ def test_texts_of_rows_are_held_once(manifests):
     texts = s.rows.drop(columns="frame")
     assert all(isinstance(kind, pd.CategoricalDtype) for kind in texts.dtypes)
     assert not {"member", "sample", "shard", "landmarks"} & set(s.rows)
-
-
-def test_a_stream_is_the_same_in_a_process_that_was_not_forked(manifests):
-    images = load(manifests, TREE, ["train"], reading="stream").images
-    images[:2]  # opens a file
-    assert torch.equal(pickle.loads(pickle.dumps(images))[:], images[:])
