@@ -290,7 +290,7 @@ class Train(Section):
         freeze: What of the encoder is not trained: "none", or "all_but_norms", its parameters other than the gains and
             offsets of normalisation layers (see `semdf.method.model.Detector.tune_norms`).
         reading: "memory" reads all pictures before the first step, "stream" reads them when they are drawn.
-        readers: With "stream", how many processes read ahead for each process that trains.
+        readers: With "stream", how many threads read ahead in each process that trains.
     """
 
     encoder: str

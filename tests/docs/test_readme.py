@@ -305,8 +305,8 @@ def test_what_it_says_of_the_ablations_is_what_survives():
     runs = read_json("ablations/matrix.json")["runs"]
     trainings = sum(len(entry["seeds"]) for entry in runs.values())
     assert f"{len(runs)} kinds of training ({trainings} trainings of 500 steps" in ABLATIONS
-    for run, dataset in (("binary", "other data sets"), ("equal+heads", "naming")):
-        (row,) = found.query("run == @run and dataset == @dataset").to_dict("records")
+    for key in (("binary", "other data sets"), ("equal+heads", "naming")):
+        (row,) = found[(found["run"] == key[0]) & (found["dataset"] == key[1])].to_dict("records")
         assert "{difference:+.2f} [{low:.2f}, {high:.2f}]".format(**row) in rest
 
 

@@ -24,6 +24,7 @@ OTHERS = {
     "semdf/method/towers.py": {"torch.manual_seed"},  # in a fork of the generator
     "semdf/training/checkpoints.py": {"torch.set_rng_state"},  # a training that resumes
     "semdf/training/distributed.py": {"torch.set_num_threads"},  # a process of a group
+    "semdf/training/stream.py": {"cv2.setNumThreads"},  # readers
 }
 
 PROGRAM = """

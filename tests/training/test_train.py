@@ -24,7 +24,7 @@ from semdf.storage.tars import ShardWriter, encode_png
 from semdf.training import runs
 from semdf.training.runs import Config
 from semdf.training.train import fit, predict
-from semdf.training.views import views
+from semdf.training.views import cut_out
 
 
 @pytest.mark.parametrize("objective", ["binary", "equal"])
@@ -44,13 +44,13 @@ def test_a_fake_and_its_source_are_cut_and_mirrored_alike(changes, monkeypatch):
     seen = []
 
     def keeps(images, *args, **kwargs):
-        shown = views(images, *args, **kwargs)
+        shown = cut_out(images, *args, **kwargs)
         seen.append(shown)
         return shown
 
     data = samples(16)
     data.images[16:] = data.images[:16]  # fakes that show what their sources show
-    monkeypatch.setattr("semdf.training.train.views", keeps)
+    monkeypatch.setattr("semdf.training.batches.cut_out", keeps)
     fit(data, samples(8, 1), config("binary", epochs=1, pairs=16, batch=16, **changes))
     batches = [shown for shown in seen if len(shown) == 16 and shown.shape[-1] == 96]
     alike = [bool((fake == real).all()) for shown in batches[:2] for fake, real in zip(*shown.chunk(2), strict=True)]
