@@ -96,7 +96,8 @@ def test_kinds_are_held_against_the_reals_of_their_set():
 def test_pairs_are_half_reals_of_the_same_pictures():
     table = frames(5)
     found = photographs.pairs(table)
-    fakes, reals = found[found["label"] != "real"], found[found["label"] == "real"]
+    fakes = found[found["label"] != "real"]
+    reals = found[found["label"] == "real"]
     assert len(fakes) == len(reals) == 10
     assert fakes["pristine"].tolist() == reals["video"].tolist()
     lost = table.assign(status=np.where(table["video"].str.contains("recompressed/000"), "not forged: no", "ok"))

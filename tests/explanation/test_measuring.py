@@ -195,7 +195,9 @@ def test_the_command_measures_a_detector_on_its_crops_and_the_card_is_read(tmp_p
     pairs = [list(pair) for pair in zip(people[::2], people[1::2], strict=False)]
     for name, split in (("train", []), ("val", pairs), ("test", [])):
         (tree / f"{name}.json").write_text(json.dumps(split))
-    faces, expanded, folder = tmp_path / "faces", tmp_path / "expanded", tmp_path / "run"
+    faces = tmp_path / "faces"
+    expanded = tmp_path / "expanded"
+    folder = tmp_path / "run"
     options = ["--annotations", tmp_path / "annotations.npz", "--size", 128, "--alignment", "native", "--workers", 1]
     call("extract", tree, faces, "--layout", "faceforensics++", *options)
     call("expand", faces, expanded, "--seed", 1, "--region", "nose", "--workers", 1)
