@@ -161,6 +161,18 @@ def write_table(frame: pd.DataFrame, path: str | Path) -> Path:
     return path
 
 
+def _table_at(path: str | Path) -> Path:
+    """The path of a table that is there.
+
+    Raises:
+        MissingError: There is no such file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise MissingError(f"a table must be at {_shown(path)}, found none: run `make reproduce`")
+    return path
+
+
 def read_table(path: str | Path, columns: Iterable[str] = ()) -> pd.DataFrame:
     """Read a table and check it with `checked`; the kinds of a CSV file's cells are not checked.
 
@@ -168,9 +180,7 @@ def read_table(path: str | Path, columns: Iterable[str] = ()) -> pd.DataFrame:
         MissingError: There is no such file.
         DataError: It cannot be read, lacks a column, or a cell is of the wrong kind.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise MissingError(f"a table must be at {_shown(path)}, found none: run `make reproduce`")
+    path = _table_at(path)
     try:
         frame = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
     except Exception as error:  # pandas and pyarrow raise many kinds for a file that is no table
@@ -204,9 +214,7 @@ def read_rows(
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    path = Path(path)
-    if not path.is_file():
-        raise MissingError(f"a table must be at {_shown(path)}, found none: run `make reproduce`")
+    path = _table_at(path)
     name = f"table {_shown(path)}"
     where = where or {}
     columns = list(columns)
@@ -245,9 +253,7 @@ def read_parts(path: str | Path, columns: Iterable[str], rows: int = 2**16) -> I
     """
     import pyarrow.parquet as pq
 
-    path = Path(path)
-    if not path.is_file():
-        raise MissingError(f"a table must be at {_shown(path)}, found none: run `make reproduce`")
+    path = _table_at(path)
     name = f"table {_shown(path)}"
     columns = list(columns)
     try:

@@ -22,7 +22,7 @@ import numpy as np
 
 from semdf.errors import DataError, MissingError, ParameterError
 from semdf.faces.crops import Face
-from semdf.faces.tracking import CHOICES, largest, main_track
+from semdf.faces.tracking import ManyFaces
 
 __all__ = ["PACKAGE", "SHA256", "Mtcnn", "weights_folder"]
 
@@ -76,7 +76,7 @@ class _Boxes(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Mtcnn:
+class Mtcnn(ManyFaces):
     """The main face above a confidence.
 
     Attributes:
@@ -95,18 +95,9 @@ class Mtcnn:
     face: str = "largest"
 
     def __post_init__(self) -> None:
-        if self.face not in CHOICES:
-            raise ParameterError(f"face must be one of {', '.join(CHOICES)}, found {self.face!r}")
-        if self.longest < 32:
-            raise ParameterError(f"longest must be at least 32, found {self.longest}")
+        super().__post_init__()
         if self.smallest < PROPOSAL:
             raise ParameterError(f"smallest must be at least {PROPOSAL}, found {self.smallest}")
-
-    def __getstate__(self) -> dict:
-        return {key: value for key, value in self.__dict__.items() if key != "_networks"}
-
-    def __setstate__(self, state: dict) -> None:
-        self.__dict__.update(state)
 
     def fingerprint(self) -> str:
         """The detector, its weights and its settings."""
@@ -114,7 +105,7 @@ class Mtcnn:
         return f"mtcnn {weights} {self.confidence} {self.longest} {self.smallest} {self.face}"
 
     @cached_property
-    def _networks(self) -> _Networks:
+    def _network(self) -> _Networks:
         folder = weights_folder()
         first, second, third = (_read(folder / name) for name in SHA256)
         return _Networks(first, second, third, threading.Lock())
@@ -126,21 +117,11 @@ class Mtcnn:
             MissingError: The package or a file of it is not installed.
             DataError: A file is not the one that its SHA-256 belongs to.
         """
-        assert self._networks is not None
-
-    def find(
-        self,
-        frames: Sequence[np.ndarray],
-        key: str,  # noqa: ARG002  # the protocol's signature
-        indices: Sequence[int],  # noqa: ARG002  # the protocol's signature
-    ) -> list[Face | None]:
-        """The main face of every frame; frames of one call may differ in size."""
-        found = self.candidates(frames)
-        return main_track(found) if self.face == "track" else largest(found)
+        assert self._network is not None
 
     def candidates(self, frames: Sequence[np.ndarray]) -> list[list[Face]]:
         """All faces of every frame, the surest first."""
-        with self._networks.lock:
+        with self._network.lock:
             return [self._detect(frame) for frame in frames]
 
     def _detect(self, frame: np.ndarray) -> list[Face]:
@@ -164,7 +145,7 @@ class Mtcnn:
         for scale in _scales(size.min(), self.smallest):
             shrunk = np.ceil(size * scale).astype(int)
             small = cv2.resize(image, shrunk.tolist(), interpolation=cv2.INTER_AREA)
-            offsets, shares = _run(self._networks.proposal, small[None], ("conv2d_4", "softmax"))
+            offsets, shares = _run(self._network.proposal, small[None], ("conv2d_4", "softmax"))
             x, y = np.nonzero(shares[0, :, :, 1] > LEAST[0])
             corner = STRIDE * np.column_stack([x, y])
             boxes = _Boxes(np.hstack([corner, corner + PROPOSAL]) * np.tile(size / shrunk, 2), shares[0, x, y, 1])
@@ -180,7 +161,7 @@ class Mtcnn:
         if not len(boxes.corners):
             return boxes
         patches = _patches(image, boxes.corners, REFINEMENT)
-        offsets, shares = _run(self._networks.refinement, patches, ("dense_2", "softmax_1"))
+        offsets, shares = _run(self._network.refinement, patches, ("dense_2", "softmax_1"))
         sure = shares[:, 1] > LEAST[1]
         moved = _moved(boxes.corners, offsets)
         kept = _apart(_Boxes(boxes.corners, shares[:, 1]).take(sure), OVERLAPS[2])
@@ -191,7 +172,7 @@ class Mtcnn:
         if not len(boxes.corners):
             return []
         patches = _patches(image, boxes.corners, OUTPUT)
-        offsets, places, shares = _run(self._networks.output, patches, ("dense_5", "dense_6", "softmax_2"))
+        offsets, places, shares = _run(self._network.output, patches, ("dense_5", "dense_6", "softmax_2"))
         sides = boxes.corners[:, None, 2:] - boxes.corners[:, None, :2]
         points = boxes.corners[:, None, :2] + sides * (places.reshape(-1, 2, 5).transpose(0, 2, 1) - SHIFT)
         found = _Boxes(_moved(boxes.corners, offsets), shares[:, 1])

@@ -19,7 +19,7 @@ import numpy as np
 
 from semdf.errors import DataError, MissingError, ParameterError
 from semdf.faces.crops import Face
-from semdf.faces.tracking import CHOICES, largest, main_track
+from semdf.faces.tracking import ManyFaces
 from semdf.weights.registry import WEIGHTS, missing
 
 __all__ = ["MODELS", "Model", "RetinaFace", "Weights", "find_weights"]
@@ -62,7 +62,7 @@ def find_weights(where: Path) -> Weights | None:
 
 
 @dataclass(frozen=True)
-class RetinaFace:
+class RetinaFace(ManyFaces):
     """The main face above a confidence, found in batches of frames.
 
     When the weights are loaded, a warning says so if they are not the recorded ones.
@@ -95,12 +95,9 @@ class RetinaFace:
     def __post_init__(self) -> None:
         if self.model not in MODELS:
             raise ParameterError(f"model must be one of {', '.join(MODELS)}, found {self.model!r}")
-        if self.face not in CHOICES:
-            raise ParameterError(f"face must be one of {', '.join(CHOICES)}, found {self.face!r}")
+        super().__post_init__()
         if self.batch < 1:
             raise ParameterError(f"batch must be at least 1, found {self.batch}")
-        if self.longest < 32:
-            raise ParameterError(f"longest must be at least 32, found {self.longest}")
         path = Path(self.weights)
         if path.suffix != ".pth":
             path = path / MODELS[self.model].file
@@ -110,12 +107,6 @@ class RetinaFace:
                 f"{missing(MODELS[self.model].weights)}"
             )
         object.__setattr__(self, "file", path)
-
-    def __getstate__(self) -> dict:
-        return {key: value for key, value in self.__dict__.items() if key != "_network"}
-
-    def __setstate__(self, state: dict) -> None:
-        self.__dict__.update(state)
 
     def fingerprint(self) -> str:
         """The detector, its weights and its settings."""
@@ -134,16 +125,6 @@ class RetinaFace:
             ParameterError: The device is not there.
         """
         assert self._network is not None
-
-    def find(
-        self,
-        frames: Sequence[np.ndarray],
-        key: str,  # noqa: ARG002  # the protocol's signature
-        indices: Sequence[int],  # noqa: ARG002  # the protocol's signature
-    ) -> list[Face | None]:
-        """The main face of every frame; frames of one call may differ in size."""
-        found = self.candidates(frames)
-        return main_track(found) if self.face == "track" else largest(found)
 
     def candidates(self, frames: Sequence[np.ndarray]) -> list[list[Face]]:
         """All faces of every frame, the surest first."""

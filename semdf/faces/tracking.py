@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from semdf.errors import ParameterError
 from semdf.faces.crops import Face
 
-__all__ = ["CHOICES", "area", "largest", "main_track"]
+__all__ = ["CHOICES", "ManyFaces", "area", "largest", "main_track"]
 
 #: Ways to choose one face a frame: `largest` and `main_track`.
 CHOICES = ("largest", "track")
@@ -59,3 +60,42 @@ def _distance(old: Face, new: Face) -> float:
         return np.inf
     step = (old.box[:2] + old.box[2:] - new.box[:2] - new.box[2:]) / 2
     return float(np.linalg.norm(step) / sides.mean())
+
+
+class ManyFaces:
+    """A finder that sees all faces of a frame with a network, and takes one of them.
+
+    Attributes:
+        face: "largest" of every frame, or "track": the same person in all frames.
+        longest: Frames are shrunk to at most this side before detection, pixels.
+    """
+
+    face: str
+    longest: int
+
+    def __post_init__(self) -> None:
+        if self.face not in CHOICES:
+            raise ParameterError(f"face must be one of {', '.join(CHOICES)}, found {self.face!r}")
+        if self.longest < 32:
+            raise ParameterError(f"longest must be at least 32, found {self.longest}")
+
+    def __getstate__(self) -> dict:
+        """All but the network: each process reads it for itself."""
+        return {key: value for key, value in self.__dict__.items() if key != "_network"}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update(state)
+
+    def candidates(self, frames: Sequence[np.ndarray]) -> list[list[Face]]:
+        """All faces of every frame, the surest first."""
+        raise NotImplementedError
+
+    def find(
+        self,
+        frames: Sequence[np.ndarray],
+        key: str,  # noqa: ARG002  # the protocol's signature
+        indices: Sequence[int],  # noqa: ARG002  # the protocol's signature
+    ) -> list[Face | None]:
+        """The main face of every frame; frames of one call may differ in size."""
+        found = self.candidates(frames)
+        return main_track(found) if self.face == "track" else largest(found)
