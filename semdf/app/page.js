@@ -2,7 +2,7 @@
 
 const at = (id) => document.getElementById(id);
 // as many as the largest label hierarchy has nodes, so that no two curves look alike
-const COLOURS = ["#b3261e", "#3366cc", "#1b6e3c", "#8a5a00", "#7b3fa0", "#008b8b", "#d6438a", "#5a6b7b", "#9aa400", "#e07b00"];
+const COLOURS = ["#b3261e", "#3366cc", "#1b6e3c", "#8a5a00", "#7b3fa0", "#008b8b", "#d6438a", "#5a6b7b", "#9aa400", "#e07b00", "#6d4c41", "#00a86b"];
 const KINDS = { "forged": "forged", "no sign of forgery found": "none" };
 let largest = Infinity;
 
